@@ -1,0 +1,181 @@
+"""What a caller can ask for. A dialect decodes each request into one of these; the service answers with a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .catalog import Model
+from .task import File, Operation, State, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An input that was handed in before or with this request, by its file id."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An input to be fetched from an http or https URL."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """An input that came inside the request as base64, with or without a `data:` prefix."""
+
+    data: str
+
+
+Source = Upload | Link | Inline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Create a task. With `parts`, a parent with one child task for each part's inputs.
+
+    `wait` is in seconds: the answer is held until the task is final, or until the time is over. `extra` is the
+    dialect's own luggage, kept with the task and handed back.
+    """
+
+    operation: Operation
+    model: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Source, ...] = ()
+    parts: tuple[tuple[Source, ...], ...] = ()
+    count: int = 1
+    wait: float = 0
+    webhook: str | None = None
+    idempotency_key: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Read one task by its public id, at once or, with `wait` seconds, when it is final."""
+
+    task_id: str
+    wait: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Read a page of the account's tasks, newest first."""
+
+    state: State | None = None
+    limit: int = 20
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop a task: at once if it waits, within seconds if it runs."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Forget tasks and remove their results; tasks that still run are canceled first."""
+
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFile:
+    """Answer with a file that this request uploaded."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a signed link carries: the path that was signed, its expiry (UTC milliseconds) and the signature in hex."""
+
+    path: str
+    expires: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Read one result of a task, or its thumbnail, by a signed link."""
+
+    task_id: str
+    index: int
+    signature: Signature
+    thumbnail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadFile:
+    """Read an uploaded file by a signed link."""
+
+    file_id: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class GetAccount:
+    """Read the caller's own account."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListModels:
+    """Read the catalog."""
+
+
+Command = Submit | Get | List | Cancel | Delete | KeepFile | Download | DownloadFile | GetAccount | ListModels
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who pays. `available` credits can be spent, `held` ones are set aside for unfinished tasks."""
+
+    id: str
+    name: str
+    available: int
+    held: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """A task as answered to Submit, Get and Cancel. `position` in the queue counts from 1; `eta` is in seconds."""
+
+    task: Task
+    position: int | None = None
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """A page of tasks and where the next one starts."""
+
+    tasks: tuple[Task, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How many tasks were deleted."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A stored file to be sent: its key in object storage, media type, size in bytes and a strong entity tag."""
+
+    key: str
+    media_type: str
+    size: int
+    etag: str
+
+
+Result = TaskResult | TaskPage | Deleted | File | Content | Account | tuple[Model, ...]

@@ -1,0 +1,67 @@
+"""Everything that can go wrong for a caller, as one exception with a closed list of codes.
+
+A `TaskError` is shown to the caller in the words of its dialect. Any other exception is a bug: it is logged and
+answered as `internal`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why a request was refused, or why a task failed. Every dialect has a word for each of them."""
+
+    # the request
+    MISSING_KEY = "missing_key"
+    INVALID_KEY = "invalid_key"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    INVALID_INPUT = "invalid_input"
+    INVALID_MEDIA = "invalid_media"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN_MODEL = "unknown_model"
+    NO_CREDITS = "no_credits"
+    CONFLICT = "conflict"
+    RATE_LIMITED = "rate_limited"
+    INVALID_LINK = "invalid_link"
+    EXPIRED_LINK = "expired_link"
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+    # the work
+    ENGINE_FAILED = "engine_failed"
+    TIMED_OUT = "timed_out"
+    WORKER_LOST = "worker_lost"
+    STORAGE_FAILED = "storage_failed"
+    CONTENT_REJECTED = "content_rejected"
+    CANCELED = "canceled"
+
+
+class TaskError(Exception):
+    """A problem that a caller caused or can see.
+
+    `message` is public and says what to do next; `param` names the field at fault; `detail` is for the operator's log
+    alone; `retryable` says that the same work may succeed later; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        param: str | None = None,
+        detail: str | None = None,
+        retryable: bool = False,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.detail = detail
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    def __repr__(self) -> str:
+        return f"TaskError({self.code.value!r}, {self.message!r}, param={self.param!r})"

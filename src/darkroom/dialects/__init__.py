@@ -1,0 +1,201 @@
+"""Inbound wire APIs. A dialect is a value: endpoints with a pure `decode` and a pure `encode` each.
+
+A dialect module does no I/O, knows no transport and no database, and exports `dialect`. It is found by its module name
+here or through the entry point group `darkroom.dialects`; adding one edits no other file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from ..core.commands import Command, Signature
+from ..core.errors import Code, TaskError
+from ..core.task import File
+
+T = TypeVar("T")
+
+MAX_WAIT = 55.0  # seconds: under the common 60 s limit of proxies
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A file part of a multipart request, already checked and stored."""
+
+    field: str
+    filename: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """A request as plain data. `path` is relative to the dialect's mount, `base_url` is scheme, host and mount.
+
+    `headers` have lower-case names. `form` holds the text fields of a multipart or urlencoded body, `files` its file
+    parts. `sign` returns the query of a signed link to a path of this dialect.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    query_string: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    form: tuple[tuple[str, str], ...] = ()
+    files: tuple[FormFile, ...] = ()
+    base_url: str = ""
+    sign: Callable[[str], str] = lambda _path: "exp=0&sig="
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; of a repeated one, the last."""
+        return dict(parse_qsl(self.query_string, keep_blank_values=True))
+
+    def json(self, shape: type[T]) -> T:
+        """The body as a wire struct, or a `TaskError` that names the field at fault."""
+        try:
+            return msgspec.json.decode(self.body, type=shape)
+        except msgspec.ValidationError as error:
+            text = str(error)
+            param = text.split("`$.")[1].split("`", maxsplit=1)[0].split("[", maxsplit=1)[0] if "`$." in text else None
+            if param is None and "required field `" in text:
+                param = text.split("required field `")[1].split("`", maxsplit=1)[0]
+            raise TaskError(Code.INVALID_INPUT, f"Invalid request body: {text}.", param=param) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise TaskError(Code.INVALID_INPUT, f"The request body is not valid JSON: {error}.") from None
+
+    def field(self, name: str) -> str | None:
+        """A text field of the form; of a repeated one, the last. Blank counts as absent."""
+        found = [value for key, value in self.form if key == name]
+        return (found[-1].strip() or None) if found else None
+
+    def link(self, path: str) -> str:
+        """An absolute signed URL for a path of this dialect."""
+        return f"{self.base_url}{path}?{self.sign(path)}"
+
+    def signature(self) -> Signature:
+        """The signature that a signed link carries; `invalid_input` where it is missing or malformed."""
+        query = self.query
+        expires = query.get("exp", "")
+        if not (expires.isascii() and expires.isdigit() and len(expires) <= 15 and query.get("sig")):
+            raise TaskError(
+                Code.INVALID_INPUT, "The link is incomplete: it needs 'exp' and 'sig'. Query the task again."
+            )
+        return Signature(self.path, int(expires), query["sig"])
+
+    def wait(self) -> float:
+        """Seconds to hold the answer, from `?wait=` or `Prefer: wait=`; 0 without, at most `MAX_WAIT`."""
+        value = self.query.get("wait")
+        for token in self.headers.get("prefer", "").split(","):
+            name, _, seconds = token.strip().partition("=")
+            if name.strip().lower() == "wait" and value is None:
+                value = seconds.strip().strip('"')
+        if value is None:
+            return 0.0
+        try:
+            seconds_asked = float(value)
+        except ValueError:
+            seconds_asked = -1.0
+        if not 0 <= seconds_asked < float("inf"):
+            raise TaskError(
+                Code.INVALID_INPUT, "Parameter 'wait' must be a number of seconds, 0 or more.", param="wait"
+            )
+        return min(seconds_asked, MAX_WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class WireResponse:
+    """An answer as plain data."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    media_type: str = "application/json"
+
+
+def answer(body: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> WireResponse:
+    """A JSON answer from a wire struct or plain data."""
+    return WireResponse(status, msgspec.json.encode(body), headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One route. `decode` raises only `TaskError`.
+
+    `public` routes need no credential (their signature is one). `poll` marks a status query whose answer depends on
+    nothing but the task and the request's path, query and body: the hot path may serve it. `uploads` routes take files.
+    `request` and `response` are wire structs for the OpenAPI document, `form` the names of form fields.
+    """
+
+    method: str
+    path: str
+    decode: Callable[[WireRequest], Command]
+    encode: Callable[[Any, WireRequest], WireResponse]
+    summary: str = ""
+    public: bool = False
+    poll: bool = False
+    uploads: bool = False
+    request: type | None = None
+    response: type | None = None
+    form: tuple[str, ...] = ()
+
+
+def not_encoded(_result: Any, request: WireRequest) -> WireResponse:
+    """`encode` of endpoints that answer with a file: the pipeline streams it."""
+    raise TypeError(f"{request.path} answers with a file")
+
+
+def new_id() -> str:
+    """A random public id of 32 hex digits, for dialects whose vendor has no spelling of its own."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """An inbound wire API as a value.
+
+    `models` are the names that the vendor's clients send; each means the default model of the operation unless
+    configuration maps it. `at_root` mounts the dialect at `/` beside `/<name>`; `prefix` replaces `/<name>`.
+    `capabilities` are facts that the conformance kit checks: `cancel webhook push sync children list delete`.
+    """
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    credential: Callable[[WireRequest], str | None]
+    encode_error: Callable[[TaskError, WireRequest], WireResponse]
+    mint_id: Callable[[], str] = new_id
+    models: tuple[str, ...] = ()
+    at_root: bool = False
+    prefix: str | None = None
+    capabilities: frozenset[str] = frozenset()
+
+    @property
+    def mount(self) -> str:
+        """Where the dialect always answers."""
+        return f"/{self.name}" if self.prefix is None else self.prefix
+
+
+def bearer_or_bare(request: WireRequest) -> str | None:
+    """The key from `Authorization`, with or without the word Bearer."""
+    value = request.headers.get("authorization", "").strip()
+    scheme, _, key = value.partition(" ")
+    return (key.strip() if scheme.lower() == "bearer" else value) or None
+
+
+def discover() -> tuple[Dialect, ...]:
+    """Every dialect: the modules of this package, then those of installed plug-ins."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    found = [importlib.import_module(f"{__name__}.{name}").dialect for name in names]
+    found += [entry.load() for entry in metadata.entry_points(group="darkroom.dialects")]
+    for dialect in found:
+        if not isinstance(dialect, Dialect):
+            raise TypeError(f"a dialect plug-in exports {type(dialect).__name__}, not a Dialect")
+    return tuple(found)

@@ -1,0 +1,270 @@
+"""Our own API, the cleanest of all: the dashboard, the command line and the SDK are its clients.
+
+Times are RFC 3339 in UTC, links are absolute and signed when they are read, errors are
+`{"error": {"code", "message", "param"}}` with the right HTTP status.
+"""
+
+from __future__ import annotations
+
+from ...core.catalog import Model
+from ...core.commands import (
+    Account,
+    Cancel,
+    Command,
+    Delete,
+    Deleted,
+    Download,
+    DownloadFile,
+    Get,
+    GetAccount,
+    KeepFile,
+    List,
+    ListModels,
+    Submit,
+    TaskPage,
+    TaskResult,
+)
+from ...core.errors import Code, TaskError
+from ...core.task import File, State
+from .. import Dialect, Endpoint, WireRequest, WireResponse, answer, bearer_or_bare, not_encoded
+from .shapes import (
+    AccountView,
+    ErrorBody,
+    ErrorView,
+    FileView,
+    ModelsView,
+    ModelView,
+    PageView,
+    TaskBody,
+    TaskView,
+    rfc3339,
+    task_view,
+)
+
+STATUS = {
+    Code.MISSING_KEY: 401,
+    Code.INVALID_KEY: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.INVALID_INPUT: 400,
+    Code.INVALID_MEDIA: 400,
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED: 400,
+    Code.UNKNOWN_MODEL: 400,
+    Code.NO_CREDITS: 402,
+    Code.CONFLICT: 409,
+    Code.RATE_LIMITED: 429,
+    Code.INVALID_LINK: 403,
+    Code.EXPIRED_LINK: 403,
+    Code.UNAVAILABLE: 503,
+    Code.INTERNAL: 500,
+    Code.ENGINE_FAILED: 502,
+    Code.TIMED_OUT: 504,
+    Code.WORKER_LOST: 502,
+    Code.STORAGE_FAILED: 503,
+    Code.CONTENT_REJECTED: 400,
+    Code.CANCELED: 409,
+}
+
+MAX_PAGE = 100
+
+
+def submit(request: WireRequest) -> Command:
+    """Create a task."""
+    body = request.json(TaskBody)
+    return Submit(
+        operation=body.operation,
+        model=body.model,
+        params=body.params,
+        inputs=tuple(item.source() for item in body.inputs),
+        count=body.count,
+        wait=request.wait(),
+        webhook=body.webhook,
+        idempotency_key=request.headers.get("idempotency-key"),
+        metadata=body.metadata,
+    )
+
+
+def get(request: WireRequest) -> Command:
+    """Read a task."""
+    return Get(request.params["id"], request.wait())
+
+
+def list_tasks(request: WireRequest) -> Command:
+    """Read a page of tasks."""
+    query = request.query
+    state, limit = query.get("state"), query.get("limit", "20")
+    if state is not None and state not in list(State):
+        raise TaskError(Code.INVALID_INPUT, f"'state' is one of {', '.join(State)}.", param="state")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_PAGE):
+        raise TaskError(Code.INVALID_INPUT, f"'limit' is a number from 1 to {MAX_PAGE}.", param="limit")
+    return List(State(state) if state else None, int(limit), query.get("cursor"))
+
+
+def upload(request: WireRequest) -> Command:
+    """Keep a file for later tasks."""
+    files = [item.file for item in request.files if item.field == "file"]
+    if len(files) != 1:
+        raise TaskError(Code.INVALID_INPUT, "Send one file as the multipart field 'file'.", param="file")
+    return KeepFile(files[0].id)
+
+
+def download(request: WireRequest) -> Command:
+    """Read a result by its signed link."""
+    index = request.params["index"]
+    if not (index.isascii() and index.isdigit() and len(index) <= 4):
+        raise TaskError(Code.INVALID_INPUT, "The link's result number is not a number.", param="index")
+    thumbnail = request.path.endswith("/thumbnail")
+    return Download(request.params["id"], int(index), request.signature(), thumbnail)
+
+
+def encode_task(result: TaskResult, request: WireRequest) -> WireResponse:
+    """Answer with a task; 201 when it was just made."""
+    created = request.method == "POST" and request.path == "/tasks"
+    return answer(task_view(result.task, request, result.position, result.eta), 201 if created else 200)
+
+
+def encode_page(page: TaskPage, request: WireRequest) -> WireResponse:
+    """Answer with a page of tasks."""
+    return answer(PageView([task_view(task, request) for task in page.tasks], page.next_cursor))
+
+
+def encode_file(file: File, request: WireRequest) -> WireResponse:
+    """Answer with an uploaded file."""
+    url = request.link(f"/files/{file.id}")
+    return answer(FileView(file.id, file.media_type, file.size, file.width, file.height, url), 201)
+
+
+def encode_models(models: tuple[Model, ...], _request: WireRequest) -> WireResponse:
+    """Answer with the catalog."""
+    return answer(
+        ModelsView(
+            [
+                ModelView(
+                    name=model.name,
+                    operations=list(model.operations),
+                    description=model.description,
+                    price=model.price,
+                    min_inputs=model.min_inputs,
+                    max_inputs=model.max_inputs,
+                    max_count=model.max_count,
+                    parameters=model.json_schema(),
+                )
+                for model in models
+            ]
+        )
+    )
+
+
+def encode_account(account: Account, _request: WireRequest) -> WireResponse:
+    """Answer with the caller's account."""
+    created = rfc3339(account.created_at) or ""
+    return answer(AccountView(account.id, account.name, account.available, account.held, created))
+
+
+def encode_deleted(_result: Deleted, _request: WireRequest) -> WireResponse:
+    """Answer that nothing is left."""
+    return WireResponse(204)
+
+
+def encode_error(error: TaskError, _request: WireRequest) -> WireResponse:
+    """A refusal."""
+    retry = (("Retry-After", str(error.retry_after)),) if error.retry_after is not None else ()
+    return answer(ErrorBody(ErrorView(error.code, error.message, error.param)), STATUS[error.code], retry)
+
+
+dialect = Dialect(
+    name="native",
+    prefix="/api",
+    credential=bearer_or_bare,
+    encode_error=encode_error,
+    capabilities=frozenset({"cancel", "list", "delete"}),
+    endpoints=(
+        Endpoint(
+            method="POST",
+            path="/tasks",
+            decode=submit,
+            encode=encode_task,
+            request=TaskBody,
+            response=TaskView,
+            summary="Create a task",
+        ),
+        Endpoint(
+            method="GET", path="/tasks", decode=list_tasks, encode=encode_page, response=PageView, summary="List tasks"
+        ),
+        Endpoint(
+            method="GET",
+            path="/tasks/{id}",
+            decode=get,
+            encode=encode_task,
+            response=TaskView,
+            poll=True,
+            summary="Read a task",
+        ),
+        Endpoint(
+            method="POST",
+            path="/tasks/{id}/cancel",
+            decode=lambda request: Cancel(request.params["id"]),
+            encode=encode_task,
+            response=TaskView,
+            summary="Cancel a task",
+        ),
+        Endpoint(
+            method="DELETE",
+            path="/tasks/{id}",
+            decode=lambda request: Delete((request.params["id"],)),
+            encode=encode_deleted,
+            summary="Delete a task and its results",
+        ),
+        Endpoint(
+            method="GET",
+            path="/tasks/{id}/outputs/{index}",
+            decode=download,
+            encode=not_encoded,
+            public=True,
+            summary="Read a result",
+        ),
+        Endpoint(
+            method="GET",
+            path="/tasks/{id}/outputs/{index}/thumbnail",
+            decode=download,
+            encode=not_encoded,
+            public=True,
+            summary="Read a result's thumbnail",
+        ),
+        Endpoint(
+            method="POST",
+            path="/files",
+            decode=upload,
+            encode=encode_file,
+            uploads=True,
+            response=FileView,
+            summary="Upload an input",
+            form=("file",),
+        ),
+        Endpoint(
+            method="GET",
+            path="/files/{id}",
+            public=True,
+            encode=not_encoded,
+            summary="Read an uploaded file",
+            decode=lambda request: DownloadFile(request.params["id"], request.signature()),
+        ),
+        Endpoint(
+            method="GET",
+            path="/models",
+            decode=lambda _: ListModels(),
+            encode=encode_models,
+            response=ModelsView,
+            summary="List models",
+        ),
+        Endpoint(
+            method="GET",
+            path="/account",
+            decode=lambda _: GetAccount(),
+            encode=encode_account,
+            response=AccountView,
+            summary="Read the caller's account",
+        ),
+    ),
+)

@@ -1,0 +1,246 @@
+"""Every query of the system by name, over a database. No other package writes SQL.
+
+Guarantees: submit and every transition are one transaction each, with their credits and events; a transition that
+somebody else made first writes nothing; each method is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from ..core import ledger
+from ..core.commands import Account
+from ..core.family import combine
+from ..core.ids import new_id
+from ..core.ledger import Entry
+from ..core.machine import Change
+from ..core.task import File, State, Task
+from .database import Database, Row, connect
+from .rows import task_from
+from .scripts import (
+    Submitted,
+    account_script,
+    apply_script,
+    claim_script,
+    delete_script,
+    entries_script,
+    listed,
+    one_query,
+    submit_script,
+)
+
+LAST = (1 << 63) - 1
+
+
+class Verdict(enum.Enum):
+    """What a worker learns from its heartbeat."""
+
+    CONTINUE = enum.auto()
+    CANCEL = enum.auto()
+    LOST = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """An API key without its secret. `hint` is the part of it that may be shown."""
+
+    id: str
+    account_id: str
+    hint: str
+    name: str
+    created_at: int
+    revoked_at: int | None
+
+
+class Store:
+    """The store. Times are UTC milliseconds and always given by the caller."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(cls, url: str) -> Store:
+        """Open a database by URL and bring its schema up to date."""
+        return cls(await connect(url))
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._database.close()
+
+    # ---- tasks: writing
+
+    async def submit(
+        self, tasks: tuple[Task, ...], *, idempotency_key: str | None = None, request_digest: str | None = None
+    ) -> Submitted:
+        """Store one task, or a parent and then its children, with the hold on their credits.
+
+        Raises `no_credits`, and `conflict` when the idempotency key was used for another request.
+        """
+        return await self._database.write(lambda: submit_script(tasks, idempotency_key, request_digest))
+
+    async def claim(self, worker: str, engines: tuple[str, ...], limit: int, now: int, lease: int) -> list[Task]:
+        """Lease up to `limit` due tasks for `lease` milliseconds, in the order in which they are to be run."""
+        return await self._database.write(lambda: claim_script(worker, engines, limit, now, now + lease))
+
+    async def heartbeat(
+        self, task: Task, now: int, lease: int, *, progress: int = 0, checkpoint: str | None = None
+    ) -> Verdict:
+        """Renew the lease of a running attempt; say whether to go on."""
+        params = {
+            "id": task.id,
+            "attempt": task.attempt,
+            "lease_until": now + lease,
+            "progress": progress,
+            "checkpoint": checkpoint,
+        }
+        rows = await self._database.write(lambda: one_query("heartbeat", params))
+        if not rows:
+            return Verdict.LOST
+        return Verdict.CANCEL if rows[0]["cancel"] else Verdict.CONTINUE
+
+    async def apply(self, change: Change) -> Task | None:
+        """Carry out one transition; `None` when somebody else was first and nothing was written."""
+        return await self._database.write(lambda: apply_script(change))
+
+    async def mark_cancel(self, task_id: str) -> bool:
+        """Ask the worker of a running task to stop; false when it does not run or was asked before."""
+        return bool(await self._database.write(lambda: one_query("mark_cancel", {"id": task_id})))
+
+    async def delete(self, task: Task) -> bool:
+        """Forget a final task and its children; false when it is not final."""
+        return await self._database.write(lambda: delete_script(task))
+
+    # ---- tasks: reading
+
+    async def task(self, public_id: str) -> Task | None:
+        """A task by its public id, with its children."""
+        rows = await self._database.read("task_by_public_id", public_id=public_id)
+        return await self._family(rows[0]) if rows else None
+
+    async def glance(self, public_id: str) -> tuple[str, int] | None:
+        """Account and version of a task: one small indexed read for repeated polls."""
+        rows = await self._database.read("glance", public_id=public_id)
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    async def tasks(self, account_id: str, state: State | None, limit: int, before: int = LAST) -> list[Task]:
+        """A page of an account's tasks, newest first, below the sequence number `before`."""
+        rows = await self._database.read(
+            "tasks", account_id=account_id, state=state.value if state else None, before=before, limit=limit
+        )
+        return [await self._family(row) for row in rows]
+
+    async def _family(self, row: Row) -> Task:
+        task = task_from(row)
+        if not task.parts:
+            return task
+        rows = await self._database.read("children", parent_id=task.id)
+        return combine(task, tuple(task_from(child) for child in rows))
+
+    async def ahead(self, task: Task, limit: int = 10_000) -> int:
+        """How many tasks will be claimed before this one, counted up to `limit`."""
+        rows = await self._database.read("ahead", priority=task.priority, seq=task.seq, limit=limit)
+        return int(rows[0]["ahead"])
+
+    async def expired(self, now: int, limit: int = 100) -> list[Task]:
+        """Running tasks whose lease ended."""
+        return [task_from(row) for row in await self._database.read("expired", now=now, limit=limit)]
+
+    async def overdue(self, now: int, limit: int = 100) -> list[Task]:
+        """Waiting tasks whose deadline passed."""
+        return [task_from(row) for row in await self._database.read("overdue", now=now, limit=limit)]
+
+    async def next_due(self, engines: tuple[str, ...]) -> int | None:
+        """When the earliest waiting task may run."""
+        rows = await self._database.read("next_due", engines=listed(engines))
+        due: int | None = rows[0]["run_at"]
+        return due
+
+    async def counts(self) -> dict[State, int]:
+        """How many tasks are in each state."""
+        return {State(row["state"]): row["tasks"] for row in await self._database.read("counts")}
+
+    async def events(self, task_id: str) -> list[tuple[int, State, int, int]]:
+        """A task's history: (number, state, attempt, time)."""
+        rows = await self._database.read("events", task_id=task_id)
+        return [(row["n"], State(row["state"]), row["attempt"], row["at"]) for row in rows]
+
+    # ---- accounts, keys, credits
+
+    async def add_account(self, name: str, available: int, now: int) -> Account:
+        """Open an account with some credits."""
+        account = Account(new_id(now), name, available, 0, now)
+        await self._database.write(lambda: account_script(account))
+        return account
+
+    async def account(self, account_id: str) -> Account | None:
+        """An account with its balance."""
+        rows = await self._database.read("account", id=account_id)
+        return Account(*rows[0]) if rows else None
+
+    async def accounts(self) -> list[Account]:
+        """Every account, oldest first."""
+        return [Account(*row) for row in await self._database.read("accounts")]
+
+    async def grant(self, account_id: str, amount: int, now: int) -> bool:
+        """Give credits to an account; false when there is none of this id."""
+        return await self._database.write(lambda: entries_script(account_id, None, (ledger.grant(amount),), now))
+
+    async def entries(self, account_id: str) -> list[tuple[Entry, str | None]]:
+        """An account's ledger, oldest first, with the task of each entry."""
+        rows = await self._database.read("entries", account_id=account_id)
+        return [(Entry(ledger.EntryKind(row[0]), row[1], row[2]), row[3]) for row in rows]
+
+    async def add_key(self, key: KeyInfo, digest: str) -> None:
+        """Keep a new key's digest."""
+        params = {
+            "id": key.id,
+            "account_id": key.account_id,
+            "digest": digest,
+            "hint": key.hint,
+            "name": key.name,
+            "now": key.created_at,
+        }
+        await self._database.write(lambda: one_query("add_key", params))
+
+    async def account_of_key(self, digest: str) -> str | None:
+        """The account of a key that is not revoked."""
+        rows = await self._database.read("key_by_digest", digest=digest)
+        return rows[0]["account_id"] if rows else None
+
+    async def keys(self) -> list[KeyInfo]:
+        """Every key, oldest first."""
+        return [KeyInfo(*row) for row in await self._database.read("keys")]
+
+    async def revoke_key(self, key_id: str, now: int) -> bool:
+        """Refuse a key from now on; false when there is none or it was revoked before."""
+        return bool(await self._database.write(lambda: one_query("revoke_key", {"id": key_id, "now": now})))
+
+    # ---- files and signing keys
+
+    async def add_file(self, account_id: str, file: File, now: int) -> None:
+        """Remember an uploaded file."""
+        params = {
+            "id": file.id,
+            "account_id": account_id,
+            "object_key": file.key,
+            "media_type": file.media_type,
+            "size": file.size,
+            "width": file.width,
+            "height": file.height,
+            "now": now,
+        }
+        await self._database.write(lambda: one_query("add_file", params))
+
+    async def file(self, file_id: str) -> tuple[File, str] | None:
+        """An uploaded file and the account that owns it."""
+        rows = await self._database.read("file", id=file_id)
+        return (File(*rows[0][:6]), rows[0][6]) if rows else None
+
+    async def signing_keys(self) -> list[tuple[str, str]]:
+        """Ids and hex secrets of the keys that sign links, newest first."""
+        return [(row["id"], row["secret"]) for row in await self._database.read("signing_keys")]
+
+    async def add_signing_key(self, key_id: str, secret: str, now: int) -> None:
+        """Add a key; the newest signs, all verify."""
+        await self._database.write(lambda: one_query("add_signing_key", {"id": key_id, "secret": secret, "now": now}))

@@ -1,0 +1,51 @@
+"""The seam between the store and a database: reads by name, and scripts that run in one transaction.
+
+A script is a generator: it yields queries and is sent their rows. So one script serves a blocking driver on a writer
+thread and an asynchronous one alike, does no I/O of its own, and rolls back as a whole when it raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from importlib import resources
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Row = Any  # sqlite3.Row or asyncpg.Record: read by column name or position
+Query = tuple[str, Mapping[str, Any]]
+Script = Generator[Query, list[Row], T]
+
+
+class Database(Protocol):
+    """What the store needs of a database."""
+
+    async def read(self, name: str, **params: Any) -> list[Row]:
+        """Run one reading query."""
+
+    async def write(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script in one transaction; durable when this returns, or nothing of it happened."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go."""
+
+
+async def connect(url: str) -> Database:
+    """Open `sqlite:PATH` or `postgresql://…`, and bring its schema up to date."""
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        from .sqlite import SqliteDatabase
+
+        return SqliteDatabase(url.removeprefix("sqlite:").removeprefix("//"))
+    if scheme in ("postgresql", "postgres"):
+        from .postgres import PostgresDatabase
+
+        return await PostgresDatabase.open(url)
+    raise ValueError(f"database {url.partition('@')[2] or url!r}: use sqlite:PATH or postgresql://HOST/NAME")
+
+
+def migrations(kind: str) -> list[tuple[int, str, str]]:
+    """Numbered schema files of one kind of database, in order: (version, name, text)."""
+    folder = resources.files(__package__).joinpath("sql", kind)
+    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return [(int(name[:4]), name, folder.joinpath(name).read_text("utf-8")) for name in files]

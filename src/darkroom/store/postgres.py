@@ -1,0 +1,117 @@
+"""PostgreSQL through asyncpg: state, queue, locks, replication and failover are PostgreSQL's.
+
+Guarantees: a script is one READ COMMITTED transaction; claims skip rows that others lock; a lost connection is answered
+as `unavailable` and may be retried.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+import asyncpg
+
+from ..core.errors import Code, TaskError
+from .database import Row, Script, migrations
+from .queries import statements
+
+T = TypeVar("T")
+
+MIGRATION_LOCK = 0x6461726B  # any number that nothing else locks
+RETRIES = 3  # of a transaction that lost a deadlock
+
+
+class PostgresDatabase:
+    """One database, by a pool of connections."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._statements = statements()
+
+    @classmethod
+    async def open(cls, url: str, connections: int = 10) -> Self:
+        """Connect and bring the schema up to date; nodes that start together take turns."""
+        try:
+            pool = await asyncpg.create_pool(url, min_size=1, max_size=connections, command_timeout=60)
+        except (OSError, asyncpg.PostgresError) as error:
+            raise ConnectionError(f"cannot reach the database: {error}") from error
+        async with pool.acquire() as connection:
+            await migrate(connection)
+        return cls(pool)
+
+    async def read(self, name: str, **params: Any) -> list[Row]:
+        """Run one reading query."""
+        statement = self._statements[name]
+        try:
+            rows: list[Row] = await self._pool.fetch(statement.positional, *map(params.__getitem__, statement.names))
+        except CONNECTION_LOST as error:
+            raise unavailable(error) from error
+        return rows
+
+    async def write(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script in one transaction, again where the database chose it to lose a deadlock."""
+        for last in (False,) * RETRIES + (True,):
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    return await self._drive(connection, script())
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+                if last:
+                    raise unavailable(error) from error
+            except CONNECTION_LOST as error:
+                raise unavailable(error) from error
+        raise AssertionError
+
+    async def _drive(self, connection: asyncpg.Connection, script: Script[T]) -> T:
+        try:
+            name, params = next(script)
+            while True:
+                statement = self._statements[name]
+                rows = await connection.fetch(statement.positional, *map(params.__getitem__, statement.names))
+                name, params = script.send(rows)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+
+CONNECTION_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+def unavailable(error: Exception) -> TaskError:
+    """What callers see when the database cannot answer."""
+    return TaskError(
+        Code.UNAVAILABLE,
+        "The server's database is not available at the moment. Try again later.",
+        detail=f"PostgreSQL: {error}",
+        retryable=True,
+        retry_after=5,
+    )
+
+
+async def migrate(connection: asyncpg.Connection) -> None:
+    """Apply the schema files that the database lacks, each in a transaction of its own."""
+    await connection.execute("SELECT pg_advisory_lock($1::bigint)", MIGRATION_LOCK)
+    try:
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"
+        )
+        for version, _, text in migrations("postgres"):
+            async with connection.transaction():
+                if await connection.fetch("SELECT 1 FROM migration WHERE version = $1", version):
+                    continue
+                await connection.execute(text)
+                now = int(time.time() * 1000)
+                await connection.execute("INSERT INTO migration (version, applied_at) VALUES ($1, $2)", version, now)
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1::bigint)", MIGRATION_LOCK)

@@ -1,0 +1,38 @@
+"""Reads `queries.sql`: one text of every query for both databases, parameters written `:name`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One query. `positional` is the text for asyncpg, whose parameters are numbered in the order of `names`."""
+
+    name: str
+    text: str
+    positional: str
+    names: tuple[str, ...]
+
+
+@cache
+def statements() -> dict[str, Statement]:
+    """Every query by name."""
+    parts = NAME.split(resources.files(__package__).joinpath("sql/queries.sql").read_text("utf-8"))
+    return {name: statement(name, block) for name, block in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def statement(name: str, block: str) -> Statement:
+    """One block of the file: comments go, locks are for PostgreSQL alone."""
+    lines = (line for line in block.splitlines() if not line.startswith("--"))
+    text = "\n".join(lines).strip()
+    names = tuple(dict.fromkeys(PARAMETER.findall(text)))
+    locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
+    positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
+    return Statement(name, text, positional, names)

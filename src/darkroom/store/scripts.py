@@ -1,0 +1,188 @@
+"""What the store writes: each script is one transaction, all or nothing.
+
+The rules are in `core`; a script only carries them out, compare and set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import ledger
+from ..core.commands import Account
+from ..core.errors import Code, TaskError
+from ..core.family import combine
+from ..core.ids import new_id
+from ..core.ledger import Entry
+from ..core.machine import Change
+from ..core.task import State, Task
+from .database import Row, Script
+from .rows import change_params, task_from, task_params
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What a submit made. `replayed` is true when the idempotency key had made it before."""
+
+    public_id: str
+    replayed: bool = False
+
+
+def listed(engines: tuple[str, ...]) -> str:
+    """Engine names as the queries take them."""
+    return f",{','.join(engines)},"
+
+
+def one_query(name: str, params: dict[str, Any]) -> Script[list[Row]]:
+    """A transaction of one query."""
+    return (yield name, params)
+
+
+def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) -> Script[Submitted]:
+    """Idempotency key, hold on credits, rows and events."""
+    first = tasks[0]
+    if key is not None:
+        found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
+        if found:
+            return replay(found[0], digest)
+    amount = sum(task.price for task in tasks)
+    if amount:
+        enough = yield "hold_credits", {"account_id": first.account_id, "amount": amount}
+        if not enough:
+            raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
+    for task in tasks:
+        own = task is first
+        added = yield "add_task", task_params(task, key if own else None, digest if own else None)
+        if not added:
+            raise TaskError(
+                Code.CONFLICT, "The same request is being stored at this moment. Send it again.", retryable=True
+            )
+        yield from add_entries(task.account_id, task.id, ledger.hold(task.price), task.created_at)
+        yield from add_event(task.id, 1, State.QUEUED, 0, task.created_at)
+    return Submitted(first.public_id)
+
+
+def replay(row: Row, digest: str | None) -> Submitted:
+    """The task that an idempotency key made before."""
+    if row["request_digest"] != digest:
+        raise TaskError(
+            Code.CONFLICT,
+            "This Idempotency-Key was used for a different request. Use a new key.",
+            param="Idempotency-Key",
+        )
+    return Submitted(row["public_id"], replayed=True)
+
+
+def claim_script(worker: str, engines: tuple[str, ...], limit: int, now: int, until: int) -> Script[list[Task]]:
+    """Leases and their events. PostgreSQL returns rows in no order: sorted here."""
+    rows = yield (
+        "claim",
+        {
+            "worker": worker,
+            "engines": listed(engines),
+            "limit": limit,
+            "now": now,
+            "lease_until": until,
+        },
+    )
+    tasks = sorted((task_from(row) for row in rows), key=lambda task: (-task.priority, task.seq))
+    for task in tasks:
+        yield from add_event(task.id, task.version, State.RUNNING, task.attempt, now)
+    for parent_id in sorted({task.parent_id for task in tasks if task.parent_id}):
+        started = yield "start_parent", {"id": parent_id, "now": now}
+        if started:
+            yield from add_event(parent_id, started[0]["version"], State.RUNNING, 0, now)
+    return tasks
+
+
+def apply_script(change: Change) -> Script[Task | None]:
+    """The guarded row, then its credits, its event, and its parent."""
+    changed = yield "change_task", change_params(change)
+    if not changed:
+        return None
+    yield from add_event(change.task_id, changed[0]["version"], change.state, change.attempt, change.at)
+    if change.entries:
+        yield from move_credits(change.account_id, change.entries)
+        yield from add_entries(change.account_id, change.task_id, change.entries, change.at)
+    if change.parent_id and change.final:
+        yield from finish_parent(change.parent_id, change.at)
+    rows = yield "task", {"id": change.task_id}
+    return task_from(rows[0])
+
+
+def finish_parent(parent_id: str, now: int) -> Script[None]:
+    """End a parent when its last child ends. Its row is locked first, so that two last children cannot miss it."""
+    parents = yield "lock_parent", {"id": parent_id}
+    rows = yield "children", {"parent_id": parent_id}
+    parent = combine(task_from(parents[0]), tuple(task_from(row) for row in rows))
+    if not parent.state.final:
+        return
+    failure = parent.failure
+    finished = yield (
+        "finish_parent",
+        {
+            "id": parent_id,
+            "state": parent.state.value,
+            "error_code": failure.code.value if failure else None,
+            "error_message": failure.message if failure else None,
+            "now": now,
+        },
+    )
+    if finished:
+        yield from add_event(parent_id, finished[0]["version"], parent.state, 0, now)
+
+
+def delete_script(task: Task) -> Script[bool]:
+    """The task's rows and those of its children; ledger entries stay."""
+    for part in (task, *task.children):
+        gone = yield "delete_task", {"id": part.id}
+        if not gone:
+            raise TaskError(Code.CONFLICT, "The task has not ended yet. Cancel it first.")
+        yield "delete_events", {"id": part.id}
+    return True
+
+
+def account_script(account: Account) -> Script[None]:
+    """An account and its first grant."""
+    yield "add_account", {"id": account.id, "name": account.name, "now": account.created_at}
+    if account.available:
+        yield from entries_script(account.id, None, (ledger.grant(account.available),), account.created_at)
+
+
+def entries_script(account_id: str, task_id: str | None, entries: tuple[Entry, ...], now: int) -> Script[bool]:
+    """Ledger entries and the balance that they make."""
+    moved = yield from move_credits(account_id, entries)
+    if moved:
+        yield from add_entries(account_id, task_id, entries, now)
+    return moved
+
+
+def move_credits(account_id: str, entries: tuple[Entry, ...]) -> Script[bool]:
+    """Carry entries to the account."""
+    available, held = sum(entry.available for entry in entries), sum(entry.held for entry in entries)
+    rows = yield "move_credits", {"account_id": account_id, "available": available, "held": held}
+    return bool(rows)
+
+
+def add_entries(account_id: str, task_id: str | None, entries: tuple[Entry, ...], now: int) -> Script[None]:
+    """Ledger lines; each task has one of a kind at most."""
+    for entry in entries:
+        added = yield (
+            "add_entry",
+            {
+                "id": new_id(now),
+                "account_id": account_id,
+                "task_id": task_id,
+                "kind": entry.kind.value,
+                "available": entry.available,
+                "held": entry.held,
+                "now": now,
+            },
+        )
+        if not added:
+            raise RuntimeError(f"task {task_id} already has a ledger entry of kind {entry.kind}")
+
+
+def add_event(task_id: str, n: int, state: State, attempt: int, now: int) -> Script[None]:
+    """One line of a task's history."""
+    yield "add_event", {"task_id": task_id, "n": n, "state": state.value, "attempt": attempt, "now": now}

@@ -1,0 +1,114 @@
+-- Times are UTC milliseconds, credits and flags are integers, JSON is text. Both databases have the same columns.
+
+CREATE TABLE account (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    available BIGINT NOT NULL,
+    held BIGINT NOT NULL CHECK (held >= 0),
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE api_key (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);
+CREATE UNIQUE INDEX api_key_digest ON api_key (digest);
+
+CREATE TABLE signing_key (
+    id TEXT NOT NULL PRIMARY KEY,
+    secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE file (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    object_key TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    width BIGINT NOT NULL,
+    height BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE task (
+    seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id TEXT NOT NULL,
+    public_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    dialect TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    model TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    params TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'canceled')),
+    progress BIGINT NOT NULL CHECK (progress BETWEEN 0 AND 100),
+    attempt BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    priority BIGINT NOT NULL,
+    run_at BIGINT NOT NULL,
+    deadline BIGINT,
+    lease_until BIGINT,
+    worker TEXT,
+    cancel BIGINT NOT NULL,
+    checkpoint TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    error_param TEXT,
+    error_detail TEXT,
+    warnings TEXT NOT NULL,
+    artifacts TEXT NOT NULL,
+    price BIGINT NOT NULL,
+    cost BIGINT NOT NULL,
+    parent_id TEXT,
+    parts BIGINT NOT NULL,
+    metadata TEXT NOT NULL,
+    extra TEXT NOT NULL,
+    idempotency_key TEXT,
+    request_digest TEXT,
+    created_at BIGINT NOT NULL,
+    started_at BIGINT,
+    finished_at BIGINT,
+    version BIGINT NOT NULL,
+    CHECK ((finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'canceled')))
+);
+CREATE UNIQUE INDEX task_id ON task (id);
+CREATE UNIQUE INDEX task_public_id ON task (public_id);
+CREATE UNIQUE INDEX task_idempotency ON task (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX task_queue ON task (priority DESC, seq) WHERE state = 'queued' AND parts = 0;
+CREATE INDEX task_lease ON task (lease_until) WHERE state = 'running' AND parts = 0;
+CREATE INDEX task_deadline ON task (deadline) WHERE state = 'queued' AND deadline IS NOT NULL;
+CREATE INDEX task_account ON task (account_id, seq);
+CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
+
+CREATE TABLE entry (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    task_id TEXT,
+    kind TEXT NOT NULL CHECK (kind IN ('grant', 'hold', 'capture', 'release', 'adjust')),
+    available BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX entry_task ON entry (task_id, kind);
+CREATE INDEX entry_account ON entry (account_id, created_at);
+
+CREATE TABLE event (
+    task_id TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (task_id, n)
+);
+
+-- Rows of these tables are updated in place many times: leave room on their pages, and vacuum early.
+ALTER TABLE task SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01);
+ALTER TABLE account SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);

@@ -1,0 +1,162 @@
+-- Every query of the system, for SQLite and PostgreSQL alike. Rules live in Python; this is compare and set.
+
+-- name: add_account
+INSERT INTO account (id, name, available, held, created_at) VALUES (:id, :name, 0, 0, :now)
+
+-- name: account
+SELECT id, name, available, held, created_at FROM account WHERE id = :id
+
+-- name: accounts
+SELECT id, name, available, held, created_at FROM account ORDER BY created_at, id
+
+-- name: hold_credits
+-- Set credits aside; no row when the account has too few.
+UPDATE account SET available = available - :amount, held = held + :amount
+WHERE id = :account_id AND available >= :amount RETURNING available
+
+-- name: move_credits
+-- Carry ledger entries to the account's two sides.
+UPDATE account SET available = available + :available, held = held + :held WHERE id = :account_id RETURNING available
+
+-- name: add_entry
+-- A ledger line; no row when the task already has one of this kind.
+INSERT INTO entry (id, account_id, task_id, kind, available, held, created_at)
+VALUES (:id, :account_id, :task_id, :kind, :available, :held, :now)
+ON CONFLICT DO NOTHING RETURNING id
+
+-- name: entries
+SELECT kind, available, held, task_id, created_at FROM entry WHERE account_id = :account_id ORDER BY created_at, id
+
+-- name: add_key
+INSERT INTO api_key (id, account_id, digest, hint, name, created_at)
+VALUES (:id, :account_id, :digest, :hint, :name, :now)
+
+-- name: key_by_digest
+SELECT account_id FROM api_key WHERE digest = :digest AND revoked_at IS NULL
+
+-- name: keys
+SELECT id, account_id, hint, name, created_at, revoked_at FROM api_key ORDER BY created_at, id
+
+-- name: revoke_key
+UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETURNING id
+
+-- name: add_signing_key
+INSERT INTO signing_key (id, secret, created_at) VALUES (:id, :secret, :now)
+
+-- name: signing_keys
+SELECT id, secret FROM signing_key ORDER BY created_at DESC, id DESC
+
+-- name: add_file
+INSERT INTO file (id, account_id, object_key, media_type, size, width, height, created_at)
+VALUES (:id, :account_id, :object_key, :media_type, :size, :width, :height, :now)
+
+-- name: file
+SELECT id, object_key, media_type, size, width, height, account_id FROM file WHERE id = :id
+
+-- name: add_task
+-- No row when the public id or the account's idempotency key is taken.
+INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, params, inputs, count, state, progress,
+    attempt, failures, priority, run_at, deadline, cancel, warnings, artifacts, price, cost, parent_id, parts, metadata,
+    extra, idempotency_key, request_digest, created_at, version)
+VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
+    0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
+    :extra, :idempotency_key, :request_digest, :created_at, 1)
+ON CONFLICT DO NOTHING RETURNING seq
+
+-- name: add_event
+INSERT INTO event (task_id, n, state, attempt, at) VALUES (:task_id, :n, :state, :attempt, :now)
+
+-- name: events
+SELECT n, state, attempt, at FROM event WHERE task_id = :task_id ORDER BY n
+
+-- name: task
+SELECT * FROM task WHERE id = :id
+
+-- name: task_by_public_id
+SELECT * FROM task WHERE public_id = :public_id
+
+-- name: glance
+-- What a repeated poll needs to know: whose task it is and whether it changed.
+SELECT account_id, version FROM task WHERE public_id = :public_id
+
+-- name: task_by_idempotency_key
+SELECT public_id, request_digest FROM task WHERE account_id = :account_id AND idempotency_key = :idempotency_key
+
+-- name: children
+SELECT * FROM task WHERE parent_id = :parent_id ORDER BY seq
+
+-- name: tasks
+-- A page of an account's tasks, newest first, parents instead of their parts.
+SELECT * FROM task
+WHERE account_id = :account_id AND parent_id IS NULL AND seq < :before
+    AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
+ORDER BY seq DESC LIMIT :limit
+
+-- name: ahead
+-- How many tasks wait before this one, counted to a limit that keeps the answer cheap.
+SELECT COUNT(*) AS ahead FROM (
+    SELECT 1 FROM task WHERE state = 'queued' AND parts = 0
+        AND (priority > :priority OR (priority = :priority AND seq < :seq)) LIMIT :limit
+) AS waiting
+
+-- name: claim
+-- Lease due tasks to one worker. The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
+WITH due AS MATERIALIZED (
+    SELECT id FROM task
+    WHERE state = 'queued' AND parts = 0 AND run_at <= :now AND :engines LIKE '%,' || engine || ',%'
+    ORDER BY priority DESC, seq LIMIT :limit /*skip locked*/
+)
+UPDATE task SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
+    started_at = COALESCE(started_at, :now), progress = 0, version = version + 1
+WHERE id IN (SELECT id FROM due) RETURNING *
+
+-- name: start_parent
+UPDATE task SET state = 'running', started_at = :now, version = version + 1
+WHERE id = :id AND state = 'queued' AND parts > 0 RETURNING version
+
+-- name: next_due
+-- When the earliest waiting task may run.
+SELECT MIN(run_at) AS run_at FROM task WHERE state = 'queued' AND parts = 0 AND :engines LIKE '%,' || engine || ',%'
+
+-- name: heartbeat
+-- Renew a lease and report progress; no row when the lease is lost.
+UPDATE task SET lease_until = :lease_until, checkpoint = COALESCE(CAST(:checkpoint AS TEXT), checkpoint),
+    version = version + CASE WHEN :progress > progress THEN 1 ELSE 0 END,
+    progress = CASE WHEN :progress > progress THEN :progress ELSE progress END
+WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
+
+-- name: change_task
+-- One transition, guarded by state and attempt; no row when somebody else was first.
+UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
+    error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
+    artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
+    lease_until = NULL, worker = NULL, version = version + 1
+WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING version
+
+-- name: lock_parent
+SELECT * FROM task WHERE id = :id /*for update*/
+
+-- name: finish_parent
+UPDATE task SET state = :state, progress = 100, error_code = :error_code, error_message = :error_message,
+    finished_at = :now, version = version + 1
+WHERE id = :id AND finished_at IS NULL RETURNING version
+
+-- name: mark_cancel
+UPDATE task SET cancel = 1, version = version + 1 WHERE id = :id AND state = 'running' AND cancel = 0 RETURNING version
+
+-- name: expired
+-- Running tasks whose worker has not been heard of in time.
+SELECT * FROM task WHERE state = 'running' AND parts = 0 AND lease_until <= :now ORDER BY lease_until LIMIT :limit
+
+-- name: overdue
+SELECT * FROM task WHERE state = 'queued' AND parts = 0 AND deadline <= :now ORDER BY deadline LIMIT :limit
+
+-- name: delete_events
+DELETE FROM event WHERE task_id = :id
+
+-- name: delete_task
+-- Only what is final can be deleted.
+DELETE FROM task WHERE id = :id AND finished_at IS NOT NULL RETURNING id
+
+-- name: counts
+SELECT state, COUNT(*) AS tasks FROM task WHERE parts = 0 GROUP BY state

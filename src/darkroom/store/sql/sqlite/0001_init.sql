@@ -1,0 +1,110 @@
+-- Times are UTC milliseconds, credits and flags are integers, JSON is text. Both databases have the same columns.
+
+CREATE TABLE account (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    available INTEGER NOT NULL,
+    held INTEGER NOT NULL CHECK (held >= 0),
+    created_at INTEGER NOT NULL
+);
+
+CREATE TABLE api_key (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+);
+CREATE UNIQUE INDEX api_key_digest ON api_key (digest);
+
+CREATE TABLE signing_key (
+    id TEXT NOT NULL PRIMARY KEY,
+    secret TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+);
+
+CREATE TABLE file (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    object_key TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+);
+
+CREATE TABLE task (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    public_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    dialect TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    model TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    params TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'canceled')),
+    progress INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
+    attempt INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    run_at INTEGER NOT NULL,
+    deadline INTEGER,
+    lease_until INTEGER,
+    worker TEXT,
+    cancel INTEGER NOT NULL,
+    checkpoint TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    error_param TEXT,
+    error_detail TEXT,
+    warnings TEXT NOT NULL,
+    artifacts TEXT NOT NULL,
+    price INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    parent_id TEXT,
+    parts INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    extra TEXT NOT NULL,
+    idempotency_key TEXT,
+    request_digest TEXT,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    version INTEGER NOT NULL,
+    CHECK ((finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'canceled')))
+);
+CREATE UNIQUE INDEX task_id ON task (id);
+CREATE UNIQUE INDEX task_public_id ON task (public_id);
+CREATE UNIQUE INDEX task_idempotency ON task (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX task_queue ON task (priority DESC, seq) WHERE state = 'queued' AND parts = 0;
+CREATE INDEX task_lease ON task (lease_until) WHERE state = 'running' AND parts = 0;
+CREATE INDEX task_deadline ON task (deadline) WHERE state = 'queued' AND deadline IS NOT NULL;
+CREATE INDEX task_account ON task (account_id, seq);
+CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
+
+CREATE TABLE entry (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    task_id TEXT,
+    kind TEXT NOT NULL CHECK (kind IN ('grant', 'hold', 'capture', 'release', 'adjust')),
+    available INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX entry_task ON entry (task_id, kind);
+CREATE INDEX entry_account ON entry (account_id, created_at);
+
+CREATE TABLE event (
+    task_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (task_id, n)
+);

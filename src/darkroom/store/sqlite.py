@@ -1,0 +1,173 @@
+"""SQLite: reads at once on the calling thread, writes on one writer thread that commits waiting scripts together.
+
+Guarantees: a script is committed with an fsync (`synchronous=FULL`) before its caller goes on; scripts that share a
+commit fail alone, by savepoint; no commit ever blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..core.errors import Code, TaskError
+from .database import Row, Script, migrations
+from .queries import Statement, statements
+
+T = TypeVar("T")
+
+GROUP = 256  # scripts in one commit, at most
+Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+
+
+class SqliteDatabase:
+    """One database file. Safe beside other processes; within one there is a single writer."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._statements = statements()
+        self._writer = self._open()
+        migrate(self._writer)
+        self._reader = self._open()
+        self._reader.execute("PRAGMA query_only = 1")
+        self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -16000")
+        return connection
+
+    async def read(self, name: str, **params: Any) -> list[Row]:
+        """Run one reading query at once: an indexed read takes microseconds, a thread hop would take longer."""
+        return self._reader.execute(self._statements[name].text, params).fetchall()
+
+    async def write(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script on the writer thread; durable when this returns."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.put(Work(script, future, loop))
+        return await future
+
+    async def close(self) -> None:
+        """Commit what waits, fold the log into the file, and close."""
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+        self._writer.close()
+
+    def _write_all(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            group = [first]
+            last = False
+            while len(group) < GROUP and not self._waiting.empty():
+                work = self._waiting.get()
+                if work is None:
+                    last = True
+                    break
+                group.append(work)
+            self._commit(group)
+            if last:
+                return
+
+    def _commit(self, group: list[Work]) -> None:
+        outcomes: list[Outcome]
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            outcomes = [self._attempt(work) for work in group]
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            failure = unavailable(error)
+            outcomes = [(work.future, None, failure) for work in group]
+        for loop in {work.loop for work in group}:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(resolve, [item for item in outcomes if item[0].get_loop() is loop])
+
+    def _attempt(self, work: Work) -> Outcome:
+        self._writer.execute("SAVEPOINT script")
+        try:
+            result = drive(self._writer, self._statements, work.script())
+        except sqlite3.OperationalError:
+            raise  # the disk or the file, not the script: nothing of the group can be kept
+        except BaseException as error:  # noqa: BLE001 - the caller gets it
+            self._writer.execute("ROLLBACK TO script")
+            self._writer.execute("RELEASE script")
+            return work.future, None, error
+        self._writer.execute("RELEASE script")
+        return work.future, result, None
+
+
+class Work:
+    """A script that waits for the writer, and where its outcome goes."""
+
+    __slots__ = ("future", "loop", "script")
+
+    def __init__(
+        self, script: Callable[[], Script[Any]], future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.script = script
+        self.future = future
+        self.loop = loop
+
+
+def drive(connection: sqlite3.Connection, queries: dict[str, Statement], script: Script[T]) -> T:
+    """Run a script's queries one after the other."""
+    try:
+        name, params = next(script)
+        while True:
+            rows = connection.execute(queries[name].text, params).fetchall()
+            name, params = script.send(rows)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+def resolve(outcomes: list[Outcome]) -> None:
+    """Hand outcomes to their callers, on the callers' loop."""
+    for future, result, error in outcomes:
+        if future.done():
+            continue
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+
+def unavailable(error: sqlite3.Error) -> TaskError:
+    """What callers see when the database cannot write."""
+    return TaskError(
+        Code.UNAVAILABLE,
+        "The server cannot store anything at the moment. Try again later.",
+        detail=f"SQLite: {error}",
+        retryable=True,
+        retry_after=5,
+    )
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply the schema files that the database lacks, each in a transaction of its own."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migration (version INTEGER NOT NULL PRIMARY KEY, applied_at INTEGER NOT NULL)"
+    )
+    for version, _, text in migrations("sqlite"):
+        connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute("SELECT 1 FROM migration WHERE version = ?", (version,)).fetchone():
+            for command in filter(str.strip, text.split(";\n")):
+                connection.execute(command)
+            now = int(time.time() * 1000)
+            connection.execute("INSERT INTO migration (version, applied_at) VALUES (?, ?)", (version, now))
+        connection.execute("COMMIT")
