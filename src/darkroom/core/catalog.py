@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,7 +14,11 @@ from .task import Operation
 
 Kind = Literal["string", "integer", "number", "boolean", "size"]
 
-SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
+BIGGEST = (1 << 63) - 1  # integer that every part of the system can carry
+FINITE = sys.float_info.max
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # cannot be written as UTF-8
+WANTED = {"size": 'a size such as "1024x768"', "integer": "an integer"}
 JSON_TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean", "size": "string"}
 
 
@@ -37,25 +42,24 @@ class Param:
             raise self._refused(f"takes one of {', '.join(map(str, self.choices))}")
         for measure in self._measures(value):
             if self.minimum is not None and measure < self.minimum:
-                raise self._refused(f"is below its minimum of {self.minimum:g}")
+                raise self._refused(f"is below its minimum of {self.minimum:.15g}")
             if self.maximum is not None and measure > self.maximum:
-                raise self._refused(f"is above its maximum of {self.maximum:g}")
+                raise self._refused(f"is above its maximum of {self.maximum:.15g}")
         return value
 
     def _typed(self, value: Any) -> Any:
         match self.kind:
             case "boolean" if isinstance(value, bool):
                 return value
-            case "integer" if isinstance(value, int) and not isinstance(value, bool):
+            case "integer" if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= BIGGEST:
                 return value
-            case "number" if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
+            case "number" if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FINITE:
                 return value
-            case "string" if isinstance(value, str) and "\x00" not in value:
+            case "string" if isinstance(value, str) and "\x00" not in value and not LONE_SURROGATE.search(value):
                 return value
             case "size" if isinstance(value, str) and SIZE.fullmatch(value):
                 return value
-        wanted = 'a size such as "1024x768"' if self.kind == "size" else f"a {self.kind}"
-        raise self._refused(f"must be {wanted}")
+        raise self._refused(f"must be {WANTED.get(self.kind, f'a {self.kind}')}")
 
     def _measures(self, value: Any) -> tuple[float, ...]:
         if self.kind == "size":

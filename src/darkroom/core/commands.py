@@ -146,11 +146,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """A task as answered to Submit, Get and Cancel. `position` in the queue counts from 1; `eta` is in seconds."""
+    """A task as answered to Submit, Get and Cancel.
+
+    `position` in the queue counts from 1; `eta` and `retry_after`, when the next poll is worth while, are in seconds.
+    """
 
     task: Task
     position: int | None = None
     eta: float | None = None
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ def combined_state(states: list[State]) -> State:
 
 def combine(parent: Task, children: tuple[Task, ...]) -> Task:
     """The parent as its caller sees it: results joined in the order of the children, the first failure, the sums."""
+    if not children:
+        return parent  # they were deleted between two reads
     state = combined_state([child.state for child in children])
     lost = [child for child in children if child.state in (State.FAILED, State.CANCELED)]
     warnings = [warning for child in children for warning in child.warnings]
@@ -33,7 +35,7 @@ def combine(parent: Task, children: tuple[Task, ...]) -> Task:
         progress=sum(child.progress for child in children) // len(children),
         attempt=max(child.attempt for child in children),
         artifacts=tuple(artifact for child in children for artifact in child.artifacts),
-        failure=lost[0].failure if lost and state is not State.SUCCEEDED else None,
+        failure=next((child.failure for child in lost if child.state is state), None),
         warnings=tuple(dict.fromkeys((*parent.warnings, *warnings))),
         price=sum(child.price for child in children),
         cost=sum(child.cost for child in children),

@@ -1,7 +1,7 @@
 """Every query of the system by name, over a database. No other package writes SQL.
 
 Guarantees: submit and every transition are one transaction each, with their credits and events; a transition that
-somebody else made first writes nothing; each method is safe to repeat.
+somebody else made first writes nothing; a submit with an idempotency key and every transition are safe to repeat.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Store:
         return bool(await self._database.write(lambda: one_query("mark_cancel", {"id": task_id})))
 
     async def delete(self, task: Task) -> bool:
-        """Forget a final task and its children; false when it is not final."""
+        """Forget a final task and its children; false when it is not final or no longer there."""
         return await self._database.write(lambda: delete_script(task))
 
     # ---- tasks: reading
@@ -125,6 +125,7 @@ class Store:
 
     async def tasks(self, account_id: str, state: State | None, limit: int, before: int = LAST) -> list[Task]:
         """A page of an account's tasks, newest first, below the sequence number `before`."""
+        before = max(0, min(before, LAST))  # it came from a caller's cursor
         rows = await self._database.read(
             "tasks", account_id=account_id, state=state.value if state else None, before=before, limit=limit
         )
@@ -236,6 +237,10 @@ class Store:
         """An uploaded file and the account that owns it."""
         rows = await self._database.read("file", id=file_id)
         return (File(*rows[0][:6]), rows[0][6]) if rows else None
+
+    async def delete_file(self, file_id: str) -> None:
+        """Forget an uploaded file."""
+        await self._database.write(lambda: one_query("delete_file", {"id": file_id}))
 
     async def signing_keys(self) -> list[tuple[str, str]]:
         """Ids and hex secrets of the keys that sign links, newest first."""

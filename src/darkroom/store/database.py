@@ -44,6 +44,16 @@ async def connect(url: str) -> Database:
     raise ValueError(f"database {url.partition('@')[2] or url!r}: use sqlite:PATH or postgresql://HOST/NAME")
 
 
+def storable(value: Any) -> Any:
+    """A parameter as both databases take it: PostgreSQL has no NUL in texts, and neither writes half a surrogate pair.
+
+    Such text comes from outside (an id in a URL, an engine's message); it must neither be found nor stop a transition.
+    """
+    if isinstance(value, str) and not (value.isascii() and "\x00" not in value):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
 def migrations(kind: str) -> list[tuple[int, str, str]]:
     """Numbered schema files of one kind of database, in order: (version, name, text)."""
     folder = resources.files(__package__).joinpath("sql", kind)

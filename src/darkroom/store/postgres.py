@@ -7,14 +7,14 @@ as `unavailable` and may be retried.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 import asyncpg
 
 from ..core.errors import Code, TaskError
-from .database import Row, Script, migrations
-from .queries import statements
+from .database import Row, Script, migrations, storable
+from .queries import Statement, statements
 
 T = TypeVar("T")
 
@@ -36,17 +36,21 @@ class PostgresDatabase:
             pool = await asyncpg.create_pool(url, min_size=1, max_size=connections, command_timeout=60)
         except (OSError, asyncpg.PostgresError) as error:
             raise ConnectionError(f"cannot reach the database: {error}") from error
-        async with pool.acquire() as connection:
-            await migrate(connection)
+        try:
+            async with pool.acquire() as connection:
+                await migrate(connection)
+        except BaseException:
+            pool.terminate()
+            raise
         return cls(pool)
 
     async def read(self, name: str, **params: Any) -> list[Row]:
         """Run one reading query."""
         statement = self._statements[name]
         try:
-            rows: list[Row] = await self._pool.fetch(statement.positional, *map(params.__getitem__, statement.names))
-        except CONNECTION_LOST as error:
-            raise unavailable(error) from error
+            rows: list[Row] = await self._pool.fetch(statement.positional, *arguments(statement, params))
+        except UNAVAILABLE as error:
+            raise seen(error) from error
         return rows
 
     async def write(self, script: Callable[[], Script[T]]) -> T:
@@ -58,8 +62,8 @@ class PostgresDatabase:
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 if last:
                     raise unavailable(error) from error
-            except CONNECTION_LOST as error:
-                raise unavailable(error) from error
+            except UNAVAILABLE as error:
+                raise seen(error) from error
         raise AssertionError
 
     async def _drive(self, connection: asyncpg.Connection, script: Script[T]) -> T:
@@ -67,7 +71,7 @@ class PostgresDatabase:
             name, params = next(script)
             while True:
                 statement = self._statements[name]
-                rows = await connection.fetch(statement.positional, *map(params.__getitem__, statement.names))
+                rows = await connection.fetch(statement.positional, *arguments(statement, params))
                 name, params = script.send(rows)
         except StopIteration as done:
             result: T = done.value
@@ -78,14 +82,25 @@ class PostgresDatabase:
         await self._pool.close()
 
 
-CONNECTION_LOST = (
+UNAVAILABLE = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
+    asyncpg.OperatorInterventionError,  # shut down, starting up, or a statement that was canceled
     asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, in the middle of a failover
 )
+
+
+def arguments(statement: Statement, params: Mapping[str, Any]) -> list[Any]:
+    """Parameters in the order of their numbers."""
+    return [storable(params[name]) for name in statement.names]
+
+
+def seen(error: Exception) -> Exception:
+    """What callers see of an error; asyncpg's interface errors that are also a `ValueError` are our mistakes."""
+    return error if isinstance(error, ValueError) else unavailable(error)
 
 
 def unavailable(error: Exception) -> TaskError:

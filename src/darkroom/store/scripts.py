@@ -41,22 +41,23 @@ def one_query(name: str, params: dict[str, Any]) -> Script[list[Row]]:
 def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) -> Script[Submitted]:
     """Idempotency key, hold on credits, rows and events."""
     first = tasks[0]
-    if key is not None:
-        found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
-        if found:
-            return replay(found[0], digest)
+    for task in tasks:
+        own = task is first
+        added = yield "add_task", task_params(task, key if own else None, digest if own else None)
+        if not added and own and key is not None:
+            # PostgreSQL waited for whoever was storing this key: nothing is written yet, and theirs can be seen.
+            found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
+            if found:
+                return replay(found[0], digest)
+        if not added:
+            raise TaskError(Code.CONFLICT, "The task's new id is taken. Send the request again.", retryable=True)
+    # Rows before credits, so that a repeated request is answered with its task even when the account is now empty.
     amount = sum(task.price for task in tasks)
     if amount:
         enough = yield "hold_credits", {"account_id": first.account_id, "amount": amount}
         if not enough:
             raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
     for task in tasks:
-        own = task is first
-        added = yield "add_task", task_params(task, key if own else None, digest if own else None)
-        if not added:
-            raise TaskError(
-                Code.CONFLICT, "The same request is being stored at this moment. Send it again.", retryable=True
-            )
         yield from add_entries(task.account_id, task.id, ledger.hold(task.price), task.created_at)
         yield from add_event(task.id, 1, State.QUEUED, 0, task.created_at)
     return Submitted(first.public_id)
@@ -136,8 +137,8 @@ def delete_script(task: Task) -> Script[bool]:
     """The task's rows and those of its children; ledger entries stay."""
     for part in (task, *task.children):
         gone = yield "delete_task", {"id": part.id}
-        if not gone:
-            raise TaskError(Code.CONFLICT, "The task has not ended yet. Cancel it first.")
+        if not gone and part is task:
+            return False
         yield "delete_events", {"id": part.id}
     return True
 

@@ -1,42 +1,65 @@
 """SQLite: reads at once on the calling thread, writes on one writer thread that commits waiting scripts together.
 
 Guarantees: a script is committed with an fsync (`synchronous=FULL`) before its caller goes on; scripts that share a
-commit fail alone, by savepoint; no commit ever blocks the event loop.
+commit fail alone, by savepoint, unless the disk or the file failed: then nothing of the group is kept; no commit ever
+blocks the event loop; every caller gets an answer, whatever happens to the writer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.errors import Code, TaskError
-from .database import Row, Script, migrations
+from .database import Row, Script, migrations, storable
 from .queries import Statement, statements
 
 T = TypeVar("T")
 
 GROUP = 256  # scripts in one commit, at most
 Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+STORAGE_FAILED = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
 
 
 class SqliteDatabase:
     """One database file. Safe beside other processes; within one there is a single writer."""
 
     def __init__(self, path: str) -> None:
+        if path in ("", ":memory:"):
+            raise ValueError("a SQLite database needs a file: use sqlite:PATH")
         self._path = path
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._statements = statements()
-        self._writer = self._open()
-        migrate(self._writer)
-        self._reader = self._open()
-        self._reader.execute("PRAGMA query_only = 1")
+        try:
+            self._writer = self._open()
+            migrate(self._writer)
+            self._reader = self._open()
+            self._reader.execute("PRAGMA query_only = 1")
+        except sqlite3.Error as error:
+            raise ConnectionError(f"cannot open the database {path}: {error}") from error
         self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._closed = False
+        self._closing = threading.Lock()  # nothing may be put behind the end of the queue
         self._thread = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -52,18 +75,31 @@ class SqliteDatabase:
 
     async def read(self, name: str, **params: Any) -> list[Row]:
         """Run one reading query at once: an indexed read takes microseconds, a thread hop would take longer."""
-        return self._reader.execute(self._statements[name].text, params).fetchall()
+        try:
+            return self._reader.execute(self._statements[name].text, bound(params)).fetchall()
+        except sqlite3.Error as error:
+            if self._closed or storage_failed(error):
+                raise unavailable(error) from error
+            raise
 
     async def write(self, script: Callable[[], Script[T]]) -> T:
-        """Run a script on the writer thread; durable when this returns."""
+        """Run a script on the writer thread; durable when this returns.
+
+        A caller who gives up before the script's turn leaves nothing behind; later, the script is carried out.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.put(Work(script, future, loop))
+        with self._closing:
+            if self._closed:
+                raise unavailable(sqlite3.ProgrammingError("the database is closed"))
+            self._waiting.put(Work(script, future, loop))
         return await future
 
     async def close(self) -> None:
         """Commit what waits, fold the log into the file, and close."""
-        self._waiting.put(None)
+        with self._closing:
+            self._closed = True
+            self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
         self._reader.close()
         self._writer.close()
@@ -84,26 +120,26 @@ class SqliteDatabase:
 
     def _commit(self, group: list[Work]) -> None:
         outcomes: list[Outcome]
+        group = [work for work in group if not work.future.cancelled()]
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             outcomes = [self._attempt(work) for work in group]
             self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            failure = unavailable(error)
-            outcomes = [(work.future, None, failure) for work in group]
+        except Exception as error:  # noqa: BLE001 - the thread must outlive everything, or all callers wait for ever
+            with contextlib.suppress(sqlite3.Error):  # the next group tries again
+                self._writer.rollback()
+            outcomes = [(work.future, None, unavailable(error)) for work in group]
         for loop in {work.loop for work in group}:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # a loop that was closed: nobody waits there
                 loop.call_soon_threadsafe(resolve, [item for item in outcomes if item[0].get_loop() is loop])
 
     def _attempt(self, work: Work) -> Outcome:
         self._writer.execute("SAVEPOINT script")
         try:
             result = drive(self._writer, self._statements, work.script())
-        except sqlite3.OperationalError:
-            raise  # the disk or the file, not the script: nothing of the group can be kept
-        except BaseException as error:  # noqa: BLE001 - the caller gets it
+        except BaseException as error:  # the caller gets it
+            if isinstance(error, sqlite3.Error) and storage_failed(error):
+                raise  # the disk or the file, not the script: nothing of the group can be kept
             self._writer.execute("ROLLBACK TO script")
             self._writer.execute("RELEASE script")
             return work.future, None, error
@@ -129,11 +165,16 @@ def drive(connection: sqlite3.Connection, queries: dict[str, Statement], script:
     try:
         name, params = next(script)
         while True:
-            rows = connection.execute(queries[name].text, params).fetchall()
+            rows = connection.execute(queries[name].text, bound(params)).fetchall()
             name, params = script.send(rows)
     except StopIteration as done:
         result: T = done.value
         return result
+
+
+def bound(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as SQLite takes them."""
+    return {name: storable(value) for name, value in params.items()}
 
 
 def resolve(outcomes: list[Outcome]) -> None:
@@ -147,11 +188,16 @@ def resolve(outcomes: list[Outcome]) -> None:
             future.set_result(result)
 
 
-def unavailable(error: sqlite3.Error) -> TaskError:
-    """What callers see when the database cannot write."""
+def storage_failed(error: sqlite3.Error) -> bool:
+    """Whether the disk, the file or a lock failed, rather than the query."""
+    return (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF) in STORAGE_FAILED
+
+
+def unavailable(error: Exception) -> TaskError:
+    """What callers see when the database cannot answer."""
     return TaskError(
         Code.UNAVAILABLE,
-        "The server cannot store anything at the moment. Try again later.",
+        "The server's database is not available at the moment. Try again later.",
         detail=f"SQLite: {error}",
         retryable=True,
         retry_after=5,

@@ -53,6 +53,9 @@ VALUES (:id, :account_id, :object_key, :media_type, :size, :width, :height, :now
 -- name: file
 SELECT id, object_key, media_type, size, width, height, account_id FROM file WHERE id = :id
 
+-- name: delete_file
+DELETE FROM file WHERE id = :id
+
 -- name: add_task
 -- No row when the public id or the account's idempotency key is taken.
 INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, params, inputs, count, state, progress,
@@ -76,8 +79,10 @@ SELECT * FROM task WHERE id = :id
 SELECT * FROM task WHERE public_id = :public_id
 
 -- name: glance
--- What a repeated poll needs to know: whose task it is and whether it changed.
-SELECT account_id, version FROM task WHERE public_id = :public_id
+-- What a repeated poll needs to know: whose task it is and whether it changed. A parent changes with its parts.
+SELECT account_id, version + CASE WHEN parts = 0 THEN 0 ELSE (
+    SELECT CAST(COALESCE(SUM(part.version), 0) AS BIGINT) FROM task AS part WHERE part.parent_id = task.id
+) END AS version FROM task WHERE public_id = :public_id
 
 -- name: task_by_idempotency_key
 SELECT public_id, request_digest FROM task WHERE account_id = :account_id AND idempotency_key = :idempotency_key
@@ -100,10 +105,10 @@ SELECT COUNT(*) AS ahead FROM (
 ) AS waiting
 
 -- name: claim
--- Lease due tasks to one worker. The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
+-- Lease due tasks to one worker. REPLACE asks whether an engine is in the list, case and all (LIKE differs). The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
 WITH due AS MATERIALIZED (
     SELECT id FROM task
-    WHERE state = 'queued' AND parts = 0 AND run_at <= :now AND :engines LIKE '%,' || engine || ',%'
+    WHERE state = 'queued' AND parts = 0 AND run_at <= :now AND REPLACE(:engines, ',' || engine || ',', '') <> :engines
     ORDER BY priority DESC, seq LIMIT :limit /*skip locked*/
 )
 UPDATE task SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
@@ -116,7 +121,8 @@ WHERE id = :id AND state = 'queued' AND parts > 0 RETURNING version
 
 -- name: next_due
 -- When the earliest waiting task may run.
-SELECT MIN(run_at) AS run_at FROM task WHERE state = 'queued' AND parts = 0 AND :engines LIKE '%,' || engine || ',%'
+SELECT MIN(run_at) AS run_at FROM task
+WHERE state = 'queued' AND parts = 0 AND REPLACE(:engines, ',' || engine || ',', '') <> :engines
 
 -- name: heartbeat
 -- Renew a lease and report progress; no row when the lease is lost.

@@ -1,0 +1,44 @@
+# Everything a developer does, by name. A fresh machine needs Python 3.11 or newer, make, and its package index.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check format bench serve lock clean
+
+demo: $(READY)  ## three vendors' clients use a real server; pictures go to ./darkroom-demo
+	$(BIN)/darkroom demo
+
+test: $(READY)  ## the whole test suite, on SQLite and on a real PostgreSQL
+	$(BIN)/pytest
+
+check: $(READY)  ## lint, formatting, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY)  ## measure against what you would use instead; needs wrk (Debian: apt-get install wrk)
+	$(BIN)/python bench/all.py
+
+serve: $(READY)
+	$(BIN)/darkroom serve
+
+lock:  ## renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group build --group test --group check --group bench --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv darkroom-demo
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

@@ -1,0 +1,5 @@
+"""`python -m darkroom`."""
+
+from .cli import main
+
+main()

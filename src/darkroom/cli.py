@@ -1,0 +1,237 @@
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from . import __version__
+from .config import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .store import Store
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="A self-hosted server for asynchronous image and video generation tasks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+credit_app = typer.Typer(help="Credits of accounts.", no_args_is_help=True)
+task_app = typer.Typer(help="Tasks on a running server.", no_args_is_help=True)
+app.add_typer(key_app, name="key")
+app.add_typer(credit_app, name="credit")
+app.add_typer(task_app, name="task")
+
+Config = Annotated[Path | None, typer.Option(help="TOML file with settings.", envvar="DARKROOM_CONFIG")]
+Data = Annotated[str | None, typer.Option(help="Folder for everything. Default ./darkroom-data")]
+Database = Annotated[str | None, typer.Option(help="sqlite:PATH or postgresql://… Default: SQLite in the data folder")]
+ServerUrl = Annotated[str, typer.Option(help="Address of the server.", envvar="DARKROOM_SERVER")]
+ApiKey = Annotated[str, typer.Option(help="API key.", envvar="DARKROOM_KEY")]
+LOCAL = "http://127.0.0.1:8080"
+
+
+def main() -> None:
+    """Run a command; problems end with one clear line and status 1."""
+    from .core.errors import TaskError
+
+    try:
+        app()
+    except (SettingsError, ConnectionError, TaskError) as error:
+        sys.exit(f"darkroom: {error}")
+
+
+def settings_from(config: Path | None, **flags: Any) -> Settings:
+    """Settings from the file, the environment and these flags."""
+    return load(flags, os.environ, config)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one. Default 8080")] = None,
+    data: Data = None,
+    database: Database = None,
+    objects: Annotated[str | None, typer.Option(help="Folder or URL of results. Default: in the data folder")] = None,
+    workers: Annotated[int | None, typer.Option(help="Tasks run at once. Default: one per core; 0: none")] = None,
+    engines: Annotated[str | None, typer.Option(help="Engines, with commas. Default procedural,opencv")] = None,
+    config: Config = None,
+) -> None:
+    """Serve every dialect, and run tasks."""
+    from .serve import StartError
+    from .serve import serve as run
+
+    settings = settings_from(
+        config,
+        host=host,
+        port=port,
+        data=data,
+        database=database,
+        objects=objects,
+        workers=workers,
+        engines=engines,
+    )
+    try:
+        run(settings)
+    except StartError as error:
+        sys.exit(f"darkroom: {error}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where pictures and the contact sheet go.")] = Path("darkroom-demo"),
+) -> None:
+    """Start a server, and use it as three vendors' clients would."""
+    from .demo import run
+
+    run(folder)
+
+
+@key_app.command("create")
+def key_create(
+    name: Annotated[str, typer.Option(help="Whose key this is.")] = "unnamed",
+    credits: Annotated[int | None, typer.Option(help="Credits of the new account. Default: initial_credits")] = None,  # noqa: A002
+    data: Data = None,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Make an account with a key, and print the key. It is shown only here."""
+    from .keys import create_key
+    from .service import utc_now
+
+    settings = settings_from(config, data=data, database=database)
+    amount = settings.initial_credits if credits is None else credits
+    print(in_store(settings, lambda store: create_key(store, name, amount, utc_now())))
+
+
+@key_app.command("list")
+def key_list(data: Data = None, database: Database = None, config: Config = None) -> None:
+    """List keys. Their secrets are not kept, so they cannot be shown."""
+    keys = in_store(settings_from(config, data=data, database=database), lambda store: store.keys())
+    for key in keys:
+        state = "revoked" if key.revoked_at else "active"
+        print(f"{key.id}  {key.hint:<14}  {state:<8}  account {key.account_id}  {key.name}")
+
+
+@key_app.command("revoke")
+def key_revoke(key_id: str, data: Data = None, database: Database = None, config: Config = None) -> None:
+    """Refuse a key from now on."""
+    from .service import utc_now
+
+    settings = settings_from(config, data=data, database=database)
+    if not in_store(settings, lambda store: store.revoke_key(key_id, utc_now())):
+        sys.exit(f"darkroom: there is no active key {key_id}; `darkroom key list` shows them")
+    print(f"revoked {key_id}")
+
+
+@credit_app.command("list")
+def credit_list(data: Data = None, database: Database = None, config: Config = None) -> None:
+    """List accounts with their credits."""
+    for account in in_store(settings_from(config, data=data, database=database), lambda store: store.accounts()):
+        print(f"{account.id}  available {account.available:>8}  held {account.held:>6}  {account.name}")
+
+
+@credit_app.command("grant")
+def credit_grant(
+    account_id: str, amount: int, data: Data = None, database: Database = None, config: Config = None
+) -> None:
+    """Give credits to an account."""
+    from .service import utc_now
+
+    settings = settings_from(config, data=data, database=database)
+    if not in_store(settings, lambda store: store.grant(account_id, amount, utc_now())):
+        sys.exit(f"darkroom: there is no account {account_id}; `darkroom credit list` shows them")
+    print(f"granted {amount} credits to {account_id}")
+
+
+@task_app.command("list")
+def task_list(
+    state: Annotated[str | None, typer.Option(help="Only tasks in this state.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    server: ServerUrl = LOCAL,
+    key: ApiKey = "",
+) -> None:
+    """List the account's tasks."""
+    from itertools import islice
+
+    with connected(server, key) as client:
+        for task in islice(client.list(state=state, limit=min(limit, 100)), limit):
+            print(f"{task['id']}  {task['state']:<9}  {task['progress']:>3} %  {task['operation']}  {task['model']}")
+
+
+@task_app.command("show")
+def task_show(task_id: str, server: ServerUrl = LOCAL, key: ApiKey = "") -> None:
+    """Print one task as JSON."""
+    import json
+
+    with connected(server, key) as client:
+        print(json.dumps(client.get(task_id), indent=2, ensure_ascii=False))
+
+
+@task_app.command("cancel")
+def task_cancel(task_id: str, server: ServerUrl = LOCAL, key: ApiKey = "") -> None:
+    """Stop a task."""
+    with connected(server, key) as client:
+        print(client.cancel(task_id)["state"])
+
+
+@task_app.command("watch")
+def task_watch(task_id: str, server: ServerUrl = LOCAL, key: ApiKey = "") -> None:
+    """Show a task's progress until it ends, then its results. Status 1 unless it succeeded."""
+    from .watch import watch
+
+    with connected(server, key) as client:
+        task = watch(client, task_id)
+    for output in task["outputs"]:
+        print(output["url"])
+    if task["state"] != "succeeded":
+        sys.exit(f"darkroom: the task {task['state']}: {(task['error'] or {}).get('message', 'no reason is known')}")
+
+
+@contextmanager
+def connected(server: str, key: str) -> Iterator[Client]:
+    """A client; refusals and network problems become one clear line."""
+    import httpx
+
+    from .client import ApiError, Client
+
+    if not key:
+        sys.exit("darkroom: give --key, or set DARKROOM_KEY; `darkroom key create` makes one")
+    try:
+        with Client(server, key) as client:
+            yield client
+    except ApiError as error:
+        sys.exit(f"darkroom: {error.message}")
+    except httpx.HTTPError as error:
+        sys.exit(f"darkroom: cannot talk to {server}: {error}")
+
+
+def in_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
+    """Use the database once, beside a server that may be running."""
+    from .store import Store
+
+    async def run() -> T:
+        store = await Store.open(settings.database_url)
+        try:
+            return await use(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,181 @@
+"""Settings: a TOML file, environment over file, flags over environment. Every problem is reported at once.
+
+`darkroom.example.toml` lists each setting with its default and what it does; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+PREFIX = "DARKROOM_"
+
+
+class SettingsError(ValueError):
+    """What is wrong with the settings, one problem a line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Paths may be relative to the working directory."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data: str = "./darkroom-data"
+    database: str = ""
+    objects: str = ""
+    public_url: str = ""
+    workers: int = -1
+    engines: tuple[str, ...] = ("procedural", "opencv")
+    lease_seconds: float = 30.0
+    max_failures: int = 3
+    retry_seconds: float = 1.0
+    task_hours: float = 24.0
+    link_hours: float = 24.0
+    initial_credits: int = 1000
+    max_upload_mib: int = 50
+    max_pixels: int = 50_000_000
+    fetch_seconds: float = 20.0
+    fetch_allow: tuple[str, ...] = ()
+    log_level: str = "info"
+    defaults: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    prices: dict[str, int] = field(default_factory=dict)
+    mounts: dict[str, str] = field(default_factory=dict)
+    engine: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder that everything lies in unless it is set otherwise."""
+        return Path(self.data).resolve()
+
+    @property
+    def database_url(self) -> str:
+        """The database: SQLite in the data folder by default."""
+        return self.database or f"sqlite:{self.data_dir / 'darkroom.db'}"
+
+    @property
+    def objects_url(self) -> str:
+        """Where results are stored: a folder in the data folder by default."""
+        return self.objects or str(self.data_dir / "objects")
+
+    @property
+    def worker_count(self) -> int:
+        """How many tasks run at once here: one per core by default."""
+        return self.workers if self.workers >= 0 else os.cpu_count() or 1
+
+
+DEFAULTS = Settings()
+NAMES = tuple(Settings.__dataclass_fields__)
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Settings:
+    """Settings from all three sources. Raises `SettingsError` with everything that is wrong."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for source, given in (
+        (str(file), from_file(file, problems)),
+        ("the environment", from_environment(environment)),
+        ("the command line", {name: value for name, value in flags.items() if value is not None}),
+    ):
+        for name, value in given.items():
+            if name not in NAMES:
+                problems.append(unknown(name, source))
+                continue
+            try:
+                values[name] = convert(name, value)
+            except msgspec.ValidationError as error:
+                problems.append(f"{name} (from {source}): {error}")
+    if not problems:
+        settings = Settings(**values)
+        problems += check(settings)
+        if not problems:
+            return settings
+    raise SettingsError("\n".join(problems))
+
+
+def from_file(file: Path | None, problems: list[str]) -> dict[str, Any]:
+    """The table of a TOML file."""
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        problems.append(f"cannot read {file}: {error.strerror}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{file} is not valid TOML: {error}")
+    return {}
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """`DARKROOM_PORT` and its like. `DARKROOM_SERVER`, `DARKROOM_KEY` and `DARKROOM_CONFIG` are the command line's."""
+    given = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in given.items() if name not in ("server", "key", "config")}
+
+
+def convert(name: str, value: Any) -> Any:
+    """A value as the setting's type. Text from the environment may be a number, a comma list or a TOML inline table."""
+    target = type(getattr(DEFAULTS, name))
+    if isinstance(value, str) and target is tuple:
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    elif isinstance(value, str) and target is dict:
+        try:
+            value = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            raise msgspec.ValidationError('expected a table such as {"name" = "value"}') from None
+    return msgspec.convert(value, TYPES[name], strict=not isinstance(value, str))
+
+
+TYPES: dict[str, Any] = {
+    "engines": tuple[str, ...],
+    "fetch_allow": tuple[str, ...],
+    "defaults": dict[str, str],
+    "aliases": dict[str, str],
+    "prices": dict[str, int],
+    "mounts": dict[str, str],
+    "engine": dict[str, dict[str, Any]],
+}
+TYPES |= {name: type(getattr(DEFAULTS, name)) for name in NAMES if name not in TYPES}
+
+RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65535),
+    "workers": (-1, 1024),
+    "lease_seconds": (0.5, 3600),
+    "max_failures": (1, 100),
+    "retry_seconds": (0, 3600),
+    "task_hours": (0.001, 24 * 365),
+    "link_hours": (0.01, 24 * 365),
+    "initial_credits": (0, 10**15),
+    "max_upload_mib": (1, 10_000),
+    "max_pixels": (1, 10**9),
+    "fetch_seconds": (0.1, 600),
+}
+
+
+def check(settings: Settings) -> list[str]:
+    """What no type can say."""
+    problems = []
+    for name, (low, high) in RANGES.items():
+        if not low <= getattr(settings, name) <= high:
+            problems.append(f"{name} must be from {low:g} to {high:g}")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        problems.append("log_level is one of debug, info, warning, error")
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        problems.append("public_url must begin with http:// or https://")
+    if settings.database and not settings.database.startswith(("sqlite:", "postgresql://", "postgres://")):
+        problems.append("database must be sqlite:PATH or postgresql://HOST/NAME")
+    return problems
+
+
+def unknown(name: str, source: str) -> str:
+    """A setting that does not exist, with the nearest that does."""
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "see darkroom.example.toml"
+    return f"unknown setting {name!r} (from {source}): {hint}"

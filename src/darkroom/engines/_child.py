@@ -1,0 +1,242 @@
+"""The far end of `_process`: serves calls of one function in a child process.
+
+Run as `python -m darkroom.engines._child package.module:function`. Calls come in on standard input and answers go out
+on what was standard output, as frames of a length and a msgpack message. It guarantees that
+
+- nothing that the function or a native library prints can damage the protocol: file descriptor 1 leads to the log;
+- a flood of progress reports costs next to nothing: at most `RATE` a second leave the process, none of them goes back;
+- whatever the function raises arrives as a `TaskError`;
+- the process ends, in the middle of its work if need be, as soon as its parent is gone.
+
+Importing this module is cheap; the function's own module is imported by the first call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import inspect
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+import traceback
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from ..core.errors import Code, TaskError
+
+RATE = 20  # progress messages per second
+LENGTH = struct.Struct(">I")  # what precedes every message: its size in bytes
+DETAIL = 8_000  # characters of a traceback that are worth keeping
+PR_SET_PDEATHSIG = 1
+
+Target = Callable[[Any, "Report"], Any]
+
+
+class Report(Protocol):
+    """What a function in a child process may tell while it works."""
+
+    def progress(self, percent: int, note: str = "") -> None:
+        """Report 0 to 100 as often as is convenient; a lower number than before counts as the same."""
+
+
+class Call(msgspec.Struct, tag=True):
+    """Parent to child: run the function."""
+
+    argument: Any
+
+
+class Progress(msgspec.Struct, tag=True, frozen=True):
+    """Child to parent: how far the work is, 0 to 100."""
+
+    percent: int
+    note: str
+
+
+class Result(msgspec.Struct, tag=True):
+    """Child to parent: the function returned this."""
+
+    value: Any
+
+
+class Failed(msgspec.Struct, tag=True):
+    """Child to parent: the function raised this `TaskError`."""
+
+    code: Code
+    message: str
+    param: str | None
+    detail: str | None
+    retryable: bool
+    retry_after: int | None
+
+
+Answer = Progress | Result | Failed
+
+
+def pack(message: Call | Answer) -> bytes:
+    """A message as a frame. Raises what msgspec raises where the message holds something that cannot travel."""
+    body = msgspec.msgpack.encode(message, enc_hook=_to_plain)
+    return LENGTH.pack(len(body)) + body
+
+
+def to_type(value: Any, wanted: Any) -> Any:
+    """Plain data as the type that the receiver asked for, or `msgspec.ValidationError`."""
+    return msgspec.convert(value, wanted, dec_hook=_from_plain)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be sent to another process")
+
+
+def _from_plain(wanted: type, value: Any) -> Any:
+    if issubclass(wanted, Path) and isinstance(value, str):
+        return wanted(value)
+    raise NotImplementedError(f"{wanted.__name__} cannot be received from another process")
+
+
+class Reporter:
+    """The `Report` of one call. A thread of its own sends the latest progress, so that reporting never waits."""
+
+    def __init__(self, send: Callable[[Progress], None]) -> None:
+        self._send = send
+        self._lock = threading.Lock()
+        self._latest = self._sent = Progress(0, "")
+        self._news = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def progress(self, percent: int, note: str = "") -> None:
+        """Take note of progress, from any thread."""
+        with self._lock:
+            percent = max(self._latest.percent, min(100, int(percent)))
+            if percent == self._latest.percent and note == self._latest.note:
+                return
+            self._latest = Progress(percent, note)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._tell, daemon=True)
+                self._thread.start()
+        if not self._news.is_set():
+            self._news.set()
+
+    def close(self) -> None:
+        """Send what was not sent yet; nothing is sent later."""
+        self._over.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._flush()
+
+    def _tell(self) -> None:
+        while not self._over.is_set():
+            self._news.wait()
+            self._news.clear()
+            self._flush()
+            self._over.wait(1 / RATE)
+
+    def _flush(self) -> None:
+        latest = self._latest
+        if latest is not self._sent:
+            self._sent = latest
+            self._send(latest)
+
+
+class Server:
+    """Runs the calls that come in on `source`, one after the other, and answers on `sink`."""
+
+    def __init__(self, target: str, source: BinaryIO, sink: BinaryIO) -> None:
+        self._target = target
+        self._source = source
+        self._sink = sink
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._loaded: tuple[Target, Any] | None = None
+
+    def run(self) -> None:
+        """Serve for ever. The main thread works, because native libraries like it best; another one listens."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        while True:
+            self._send_frame(self._answer(self._calls.get()))
+
+    def _listen(self) -> None:
+        try:
+            while len(head := self._source.read(LENGTH.size)) == LENGTH.size:
+                self._calls.put(msgspec.msgpack.decode(self._source.read(LENGTH.unpack(head)[0]), type=Call))
+        finally:
+            end()
+
+    def _answer(self, call: Call) -> bytes:
+        reporter = Reporter(lambda progress: self._send_frame(pack(progress)))
+        try:
+            function, wanted = self._load()
+            return pack(Result(function(to_type(call.argument, wanted), reporter)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the parent is told, whatever it is
+            return pack(failed(error))
+        finally:
+            reporter.close()
+
+    def _load(self) -> tuple[Target, Any]:
+        if self._loaded is None:
+            module, _, name = self._target.partition(":")
+            function: Target = getattr(importlib.import_module(module), name)
+            first = next(iter(inspect.signature(function).parameters))
+            self._loaded = function, typing.get_type_hints(function).get(first, Any)
+        return self._loaded
+
+    def _send_frame(self, frame: bytes) -> None:
+        try:
+            self._sink.write(frame)
+            self._sink.flush()
+        except OSError:
+            end()
+
+
+def failed(error: BaseException) -> Failed:
+    """What the parent is told about an exception."""
+    match error:
+        case TaskError():
+            pass
+        case MemoryError():
+            message = "The engine ran out of memory. Try again, or ask for something smaller."
+            error = TaskError(Code.ENGINE_FAILED, message, detail=_trace(error), retryable=True)
+        case _:
+            message = "The engine failed because of an internal problem. Try again; if it stays, tell the operator."
+            error = TaskError(Code.ENGINE_FAILED, message, detail=_trace(error), retryable=True)
+    return Failed(error.code, error.message, error.param, error.detail, error.retryable, error.retry_after)
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-DETAIL:]
+
+
+def end() -> typing.NoReturn:
+    """End this process at once, and whatever it started where it leads its process group."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve the function that the command line names until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then ends its children
+    os.nice(10)  # the API comes first
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    Server(sys.argv[1], source, sink).run()
+
+
+if __name__ == "__main__":
+    main()

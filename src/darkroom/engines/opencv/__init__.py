@@ -1,0 +1,105 @@
+"""Picture upscaling, filters and simple edits on the CPU, with OpenCV and one small network of our own.
+
+What it offers is plain data, so that the server reads it without loading numpy or OpenCV: only the child process that
+does the work imports them. Everything works offline; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from ...core.catalog import Model, Param
+from ...core.task import Operation
+from .. import Engine, EngineSettings
+from .._process import ProcessEngine
+
+STYLES = (
+    "cartoon",
+    "comic",
+    "film",
+    "halftone",
+    "ink",
+    "lowpoly",
+    "neon",
+    "noir",
+    "oil",
+    "pencil",
+    "pixel",
+    "pop",
+    "sepia",
+    "watercolor",
+)
+
+FORMAT = Param("format", "string", "File format of the result.", default="png", choices=("png", "jpeg", "webp"))
+QUALITY = Param(
+    "quality", "integer", "Quality of a jpeg or webp file; png is always exact.", default=90, minimum=1, maximum=100
+)
+SIZE = Param(
+    "size", "size", "Size of the result; what does not fit its shape is cropped evenly.", minimum=1, maximum=16384
+)
+SEED = Param("seed", "integer", "Varies grain, paper and strokes.", default=0, minimum=0, maximum=2**63 - 1)
+STRENGTH = Param(
+    "strength", "number", "How much of the effect is mixed with the picture.", default=1.0, minimum=0, maximum=1
+)
+
+UPSCALE = Model(
+    name="upscale-v1",
+    engine="opencv",
+    operations=(Operation.IMAGE_UPSCALE,),
+    description="Enlarges a picture with a small trained network that sharpens what is there and invents nothing.",
+    params=(
+        Param("scale", "integer", "How many times wider and higher.", default=2, choices=(2, 4)),
+        Param(
+            "size",
+            "size",
+            "Exact size of the result, in place of scale; what does not fit its shape is cropped evenly.",
+            minimum=1,
+            maximum=65536,
+        ),
+        Param("method", "string", "The network, or plain Lanczos.", default="network", choices=("network", "lanczos")),
+        FORMAT,
+        QUALITY,
+    ),
+    min_inputs=1,
+    max_inputs=1,
+    price=2,
+)
+FILTERS = Model(
+    name="filters-v1",
+    engine="opencv",
+    operations=(Operation.IMAGE_FILTER,),
+    description="Redraws a picture in one of several styles, from cartoon to film.",
+    params=(
+        Param("style", "string", "The style.", default="cartoon", choices=STYLES),
+        STRENGTH,
+        SIZE,
+        SEED,
+        FORMAT,
+        QUALITY,
+    ),
+    min_inputs=1,
+    max_inputs=1,
+)
+EDIT = Model(
+    name="edit-v1",
+    engine="opencv",
+    operations=(Operation.IMAGE_EDIT,),
+    description="Edits a picture by the words of a prompt: a style, light, colour or blur, in English or Chinese.",
+    params=(
+        Param("prompt", "string", "What to do, such as 'a warm watercolor'.", minimum=1, maximum=8192, required=True),
+        STRENGTH,
+        SIZE,
+        SEED,
+        FORMAT,
+        QUALITY,
+    ),
+    min_inputs=1,
+    max_inputs=9,
+    max_count=15,
+)
+MODELS = (UPSCALE, FILTERS, EDIT)
+
+
+def create(settings: EngineSettings) -> Engine:
+    """Make the engine; it takes no options of its own."""
+    if settings.options:
+        raise ValueError(f"the engine opencv has no option {min(settings.options)!r}; it takes none")
+    return ProcessEngine("opencv", MODELS, "darkroom.engines.opencv.work:run", settings.slots)

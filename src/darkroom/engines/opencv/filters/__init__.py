@@ -1,0 +1,54 @@
+"""Filters: one function a style, from float pixels to float pixels.
+
+Each takes float32 RGB in 0..1 of shape (height, width, 3) and a seed, and is deterministic. Lengths are multiples of
+`unit`, which grows with the picture, so that a style looks alike at every size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+
+from ..pictures import Pixels
+from . import drawn, graded, painted, printed
+
+# Larger pictures are filtered at this size and enlarged again: beyond it the strokes themselves are soft.
+WORKING_PIXELS = 12_000_000
+
+Filter = Callable[[Pixels, int], Pixels]
+
+FILTERS: Mapping[str, Filter] = {
+    "cartoon": painted.cartoon,
+    "comic": printed.comic,
+    "film": graded.film,
+    "halftone": printed.halftone,
+    "ink": drawn.ink,
+    "lowpoly": painted.lowpoly,
+    "neon": drawn.neon,
+    "noir": graded.noir,
+    "oil": painted.oil,
+    "pencil": drawn.pencil,
+    "pixel": printed.pixel,
+    "pop": printed.pop,
+    "sepia": graded.sepia,
+    "watercolor": painted.watercolor,
+}
+
+
+def apply(style: str, rgb: Pixels, *, strength: float = 1.0, seed: int = 0) -> Pixels:
+    """Filter uint8 RGB; `strength` 0..1 blends with the original."""
+    if strength <= 0:
+        return rgb
+    height, width = rgb.shape[:2]
+    excess = math.sqrt(height * width / WORKING_PIXELS)
+    work = rgb
+    if excess > 1:
+        work = cv2.resize(rgb, (round(width / excess), round(height / excess)), interpolation=cv2.INTER_AREA)
+    drawn_floats = FILTERS[style](work.astype(np.float32) / 255, seed)
+    result: Pixels = (drawn_floats.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    if excess > 1:
+        result = cv2.resize(result, (width, height), interpolation=cv2.INTER_CUBIC)
+    return result if strength >= 1 else cv2.addWeighted(result, strength, rgb, 1 - strength, 0)

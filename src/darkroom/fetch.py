@@ -1,0 +1,224 @@
+"""Downloads of callers' URLs, so that a URL can never reach what only this server can reach.
+
+The host is resolved once, every address is checked, and the connection goes to a checked address, so that a name server
+which changes its mind gains nothing; each redirect starts over. Size, time and the number of redirects are bounded, and
+nothing of this server travels along: no proxy, cookie, referrer or credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import BinaryIO
+
+import httpx
+
+from .core.errors import Code, TaskError
+
+Address = IPv4Address | IPv6Address
+
+# https://www.iana.org/assignments/iana-ipv4-special-registry/ and iana-ipv6-special-registry
+IPV4_NOT_PUBLIC = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
+    *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4"),
+)
+IPV6_PUBLIC = ip_network("2000::/3")  # nothing else is assigned to the public, and of this not
+IPV6_NOT_PUBLIC = ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")  # among them the tunnels Teredo and 6to4
+NOT_PUBLIC = tuple(ip_network(network) for network in (*IPV4_NOT_PUBLIC, *IPV6_NOT_PUBLIC))
+NAT64 = ip_network("64:ff9b::/96")  # how an IPv6-only network spells the addresses of IPv4
+ISATAP = {0x00005EFE, 0x02005EFE}  # third quarter of an address that hides one of IPv4 in the fourth
+REDIRECTS = {301, 302, 303, 307, 308}
+LATER = {408, 425, 429, 500, 502, 503, 504}  # statuses after which another try may succeed
+HEADERS = {"User-Agent": "darkroom", "Accept": "image/*, video/*, */*;q=0.1", "Accept-Encoding": "identity"}
+CHUNK = 64 * 1024  # bytes
+CONNECT_TIMEOUT = 10.0  # seconds for one address; a host may have several
+
+
+class Fetcher:
+    """Downloads within limits: `max_bytes` of a body, `timeout` in seconds for everything together.
+
+    `allow` names networks (CIDR) that may be reached although they are not public.
+    """
+
+    def __init__(
+        self, *, allow: Sequence[str] = (), max_bytes: int = 50_000_000, timeout: float = 30.0, max_redirects: int = 3
+    ) -> None:
+        self._allow = tuple(ip_network(network) for network in allow)
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._max_redirects = max_redirects
+        self._tls = httpx.create_ssl_context(trust_env=False)
+
+    async def fetch(self, url: str, to: BinaryIO) -> None:
+        """Write what the URL answers into `to`, or raise a `TaskError` that says what is wrong with it.
+
+        After an error `to` holds a part of the body, or nothing.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._follow(url, to)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise TaskError(
+                Code.TIMED_OUT,
+                f"The URL did not deliver its file within {self._timeout:g} seconds. Try again, or upload the file.",
+                detail=f"{url}: {error!r}",
+                retryable=True,
+            ) from error
+        except httpx.HTTPError as error:
+            raise _unreachable(url, error) from error
+
+    async def _follow(self, url: str, to: BinaryIO) -> None:
+        place = _parsed(url)
+        for _ in range(self._max_redirects + 1):
+            onward = await self._get(place, to)
+            if onward is None:
+                return
+            place = _parsed(onward, place)
+        raise TaskError(
+            Code.INVALID_INPUT,
+            f"The URL redirects more than {self._max_redirects} times. Give the address where the file is.",
+        )
+
+    async def _get(self, url: httpx.URL, to: BinaryIO) -> str | None:
+        """One request; the address to go on to if it is a redirect."""
+        error: httpx.TransportError | None = None
+        for address in await self._resolve(url):
+            try:
+                return await self._get_from(address, url, to)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+                error = problem
+        raise _unreachable(str(url), error) from error
+
+    async def _get_from(self, address: str, url: httpx.URL, to: BinaryIO) -> str | None:
+        # A client of its own for every request: no cookie is kept, and no connection is shared between two names
+        # that have the same address.
+        timeout = httpx.Timeout(self._timeout, connect=CONNECT_TIMEOUT)
+        client = httpx.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, timeout=timeout)
+        request = httpx.Request(
+            "GET",
+            url.copy_with(host=address, fragment=None),
+            headers={**HEADERS, "Host": url.netloc.decode("ascii")},
+            extensions={"timeout": timeout.as_dict(), "sni_hostname": url.raw_host.decode("ascii")},
+        )
+        async with client:
+            response = await client.send(request, stream=True)
+            try:
+                if response.status_code in REDIRECTS and "location" in response.headers:
+                    return response.headers["location"]
+                _refuse_status(response)
+                await self._save(response, to)
+            finally:
+                await response.aclose()
+        return None
+
+    async def _save(self, response: httpx.Response, to: BinaryIO) -> None:
+        if response.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
+            # It was asked for without; unpacking could make gigabytes out of kilobytes.
+            raise TaskError(
+                Code.INVALID_MEDIA, "The URL delivers a compressed body. Give the address of the file as it is."
+            )
+        too_large = TaskError(
+            Code.TOO_LARGE, f"The file behind the URL has more than {self._max_bytes} bytes. Give a smaller one."
+        )
+        declared = response.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            raise too_large
+        received = 0
+        async for chunk in response.aiter_raw(CHUNK):
+            received += len(chunk)
+            if received > self._max_bytes:
+                raise too_large
+            try:
+                await asyncio.to_thread(to.write, chunk)
+            except OSError as error:
+                raise TaskError(
+                    Code.STORAGE_FAILED,
+                    "The file could not be stored. Try again later.",
+                    detail=repr(error),
+                    retryable=True,
+                ) from error
+
+    async def _resolve(self, url: httpx.URL) -> list[str]:
+        host = url.raw_host.decode("ascii")
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise TaskError(
+                Code.INVALID_INPUT,
+                "The host of the URL cannot be found. Check its spelling, or upload the file.",
+                detail=f"{host}: {error!r}",
+            ) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        for text in addresses:
+            if not self._reachable(ip_address(text)):
+                raise TaskError(
+                    Code.INVALID_INPUT,
+                    "The URL leads into a private or reserved network, which is not allowed. Upload the file instead.",
+                    detail=f"{host} is {text}",
+                )
+        return addresses
+
+    def _reachable(self, address: Address) -> bool:
+        return all(self._allowed(inner) or _public(inner) for inner in _unwrapped(address))
+
+    def _allowed(self, address: Address) -> bool:
+        return any(address in network for network in self._allow)
+
+
+def _unwrapped(address: Address) -> Iterator[Address]:
+    """Every address that packets to this one may end at: itself, or the one of IPv4 that hides in it."""
+    if isinstance(address, IPv4Address):
+        yield address
+        return
+    translated = address.ipv4_mapped is not None or address in NAT64
+    if not translated:
+        yield address
+    if translated or int(address) >> 32 & 0xFFFFFFFF in ISATAP:
+        yield IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in IPV6_PUBLIC:
+        return False
+    return not any(address in network for network in NOT_PUBLIC)
+
+
+def _parsed(text: str, base: httpx.URL | None = None) -> httpx.URL:
+    try:
+        url = base.join(text) if base else httpx.URL(text)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise TaskError(
+            Code.INVALID_INPUT, "The URL is malformed. Write it as https://host/path.", detail=repr(error)
+        ) from error
+    if url.scheme not in {"http", "https"}:
+        raise TaskError(Code.INVALID_INPUT, "Only http and https URLs can be fetched. Upload the file instead.")
+    if url.userinfo:
+        raise TaskError(
+            Code.INVALID_INPUT, "URLs with a user name or password are not fetched. Give one that needs neither."
+        )
+    if not url.raw_host or not 0 <= (url.port or 0) <= 65535:
+        raise TaskError(Code.INVALID_INPUT, "The URL has no valid host and port. Write it as https://host/path.")
+    return url
+
+
+def _refuse_status(response: httpx.Response) -> None:
+    if response.status_code != 200:
+        raise TaskError(
+            Code.INVALID_INPUT,
+            f"The URL answers with status {response.status_code} instead of a file. "
+            "Check that it opens without signing in.",
+            retryable=response.status_code in LATER,
+        )
+
+
+def _unreachable(url: str, error: Exception | None) -> TaskError:
+    return TaskError(
+        Code.INVALID_INPUT,
+        "The host of the URL cannot be reached or does not speak HTTP properly. Check the URL, or upload the file.",
+        detail=f"{url}: {error!r}",
+        retryable=True,
+    )

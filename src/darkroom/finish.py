@@ -1,0 +1,156 @@
+"""Looks at what an engine delivered: media type, size, thumbnail and blurhash of each result file.
+
+`finish` runs in a child process (`Child("darkroom.finish:finish")`), for results come from engines and vendors and
+their decoding is native code. It trusts content, never a file's name; what is no media is a `TaskError`. Pillow and
+numpy are imported by the functions that need them, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .core.errors import Code, TaskError
+from .engines._child import Report
+
+if TYPE_CHECKING:
+    import numpy
+    from PIL import Image
+
+THUMBNAIL = 320  # pixels of the longest side
+QUALITY = 75
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",  # what Pillow finds a JPEG file with several pictures to be
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "GIF": "image/gif",
+}
+# ISO base media brands of still pictures; every other `ftyp` is a video.
+PICTURE_BRANDS = frozenset({b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"crx "})
+TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+ORIENTATION = 0x0112
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishRequest:
+    """The result files of one attempt, and the folder that thumbnails are written to."""
+
+    outputs: tuple[Path, ...]
+    workdir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A result file as it will be stored: bytes, and pixels as a viewer shows them (EXIF orientation applied).
+
+    A video has width and height 0, no thumbnail and no blurhash.
+    """
+
+    path: Path
+    media_type: str
+    size: int
+    width: int
+    height: int
+    thumbnail: Path | None = None
+    blurhash: str | None = None
+
+
+def finish(request: FinishRequest, report: Report) -> list[Finished]:
+    """Look at every output and write a WebP thumbnail of each picture into `workdir`."""
+    finished = []
+    for index, path in enumerate(request.outputs):
+        finished.append(finish_one(path, request.workdir / f"thumbnail-{index}.webp"))
+        report.progress(100 * (index + 1) // len(request.outputs))
+    return finished
+
+
+def finish_one(path: Path, thumbnail: Path) -> Finished:
+    """Look at one output and write its thumbnail."""
+    size = path.stat().st_size
+    if is_video(path):
+        return Finished(path, "video/mp4", size, 0, 0)
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            media_type = MEDIA_TYPES[str(image.format)]
+            width, height = image.size
+            if image.getexif().get(ORIENTATION) in TURNED:
+                width, height = height, width
+            small = shrink(image)
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise TaskError(
+            Code.ENGINE_FAILED,
+            "The engine delivered a file that is no usable picture or video. Try again, or ask for another format.",
+            detail=f"{path.name}, {size} bytes: {type(error).__name__}: {error}",
+        ) from error
+    small.save(thumbnail, "WEBP", quality=QUALITY, method=2, icc_profile=small.info.get("icc_profile"))
+    return Finished(path, media_type, size, width, height, thumbnail, blurhash(flatten(small)))
+
+
+def is_video(path: Path) -> bool:
+    """True for an MP4 file, by its first box."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and len(head) == 12 and head[8:] not in PICTURE_BRANDS
+
+
+def shrink(image: Image.Image) -> Image.Image:
+    """The picture, upright, in RGB or RGBA, with no side above `THUMBNAIL` pixels; of an animation its first frame."""
+    from PIL import ImageOps
+
+    image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))  # JPEG: decode at a fraction of the size
+    small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode not in ("RGB", "RGBA"):
+        small.info.pop("icc_profile", None)  # it describes the colours of another mode
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    return ImageOps.exif_transpose(small)
+
+
+def flatten(image: Image.Image) -> numpy.ndarray[Any, Any]:
+    """At most 32 x 32 pixels of the picture on white, as height x width x 3 bytes: all that a blurhash can show."""
+    import numpy
+    from PIL import Image
+
+    image = image.resize((min(32, image.width), min(32, image.height)), Image.Resampling.BOX)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return numpy.asarray(image.convert("RGB"))
+
+
+def blurhash(pixels: numpy.ndarray[Any, Any], across: int = 4, down: int = 3) -> str:
+    """The BlurHash of height x width x 3 sRGB bytes, with `across` x `down` components.
+
+    A picture's lowest cosine frequencies in linear light: the average as a 24-bit colour, the others as one of 19
+    steps a channel, relative to the strongest of them. https://github.com/woltapp/blurhash/blob/master/Algorithm.md
+    """
+    import numpy
+
+    light = numpy.asarray(pixels, numpy.float64) / 255
+    light = numpy.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
+    height, width = light.shape[:2]
+    waves_x = numpy.cos(numpy.pi * numpy.outer(numpy.arange(across), numpy.arange(width)) / width)
+    waves_y = numpy.cos(numpy.pi * numpy.outer(numpy.arange(down), numpy.arange(height)) / height)
+    factors = numpy.einsum("jy,ix,yxc->jic", waves_y, waves_x, light).reshape(-1, 3) / (width * height)
+    average, others = factors[0], 2 * factors[1:]
+
+    strongest = numpy.abs(others).max(initial=0.0)
+    scale = int(numpy.clip(strongest * 166 - 0.5, 0, 82))
+    steps = numpy.sign(others) * numpy.sqrt(numpy.abs(others) * 166 / (scale + 1)) * 9 + 9.5
+    red, green, blue = numpy.clip(steps, 0, 18).astype(int).T
+
+    shown = numpy.clip(average, 0, 1)
+    shown = numpy.where(shown <= 0.0031308, shown * 12.92, 1.055 * shown ** (1 / 2.4) - 0.055)
+    colour = int.from_bytes((shown * 255 + 0.5).astype(numpy.uint8).tobytes(), "big")
+    tail = "".join(base83(int(step), 2) for step in (red * 19 + green) * 19 + blue)
+    return base83(across - 1 + 9 * (down - 1), 1) + base83(scale, 1) + base83(colour, 4) + tail
+
+
+def base83(value: int, length: int) -> str:
+    """A number in the digits of BlurHash, most significant first."""
+    return "".join(DIGITS[value // 83**place % 83] for place in reversed(range(length)))

@@ -1,0 +1,52 @@
+"""Wakes whoever waits for something to happen: long-polls, workers, cancels.
+
+Hints only: the row in the database is the truth. A waiter reads again after each wake-up, and also now and then without
+one, so that a lost hint costs time and never correctness.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WORK = "work"  # a task became claimable
+
+
+class Hub:
+    """Topics are internal task ids, `WORK`, or anything else that two sides agree on."""
+
+    def __init__(self) -> None:
+        self._watching: dict[str, set[asyncio.Event]] = {}
+
+    def notify(self, *topics: str) -> None:
+        """Wake everybody who watches one of the topics."""
+        for topic in topics:
+            for event in self._watching.get(topic, ()):
+                event.set()
+
+    @contextmanager
+    def watch(self, *topics: str) -> Iterator[asyncio.Event]:
+        """An event that is set by each notification. Watch first, read second: so nothing is missed between."""
+        event = asyncio.Event()
+        for topic in topics:
+            self._watching.setdefault(topic, set()).add(event)
+        try:
+            yield event
+        finally:
+            for topic in topics:
+                watchers = self._watching[topic]
+                watchers.discard(event)
+                if not watchers:
+                    del self._watching[topic]
+
+
+async def woken(event: asyncio.Event, timeout: float) -> bool:
+    """Wait for an event of `watch` and reset it; false after `timeout` seconds."""
+    try:
+        async with asyncio.timeout(timeout):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True

@@ -1,0 +1,92 @@
+"""Pictures and videos that callers hand in: checked, stored and remembered before any task sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+import secrets
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from .core.commands import Inline, Link, Source, Upload
+from .core.errors import Code, TaskError
+from .core.task import File
+from .fetch import Fetcher
+from .media import Limits, probe
+from .objects import Objects
+from .store import Store
+
+DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
+SPOOL = 1 << 20  # bytes kept in memory before a download goes to disk
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Keeps callers' files. Every refusal is a `TaskError` and leaves nothing behind."""
+
+    store: Store
+    objects: Objects
+    fetcher: Fetcher
+    limits: Limits
+    clock: Callable[[], int]
+
+    async def keep(self, account_id: str, file: BinaryIO) -> File:
+        """Check a file by its content and store it."""
+        probed = await asyncio.to_thread(probe, file, limits=self.limits)
+        file_id = f"file_{secrets.token_hex(16)}"
+        kept = File(file_id, f"files/{file_id}", probed.media_type, probed.size, probed.width, probed.height)
+        await self.objects.put(kept.key, file)
+        await self.store.add_file(account_id, kept, self.clock())
+        return kept
+
+    async def discard(self, files: Sequence[File]) -> None:
+        """Forget files of a request that was refused."""
+        for file in files:
+            await self.store.delete_file(file.id)
+            await self.objects.delete(file.key)
+
+    async def own(self, account_id: str, file_id: str) -> File:
+        """An uploaded file of this account; anybody else's is not found."""
+        found = await self.store.file(file_id)
+        if found is None or found[1] != account_id:
+            raise TaskError(Code.NOT_FOUND, f"There is no file '{file_id[:80]}'. Upload it first.", param="inputs")
+        return found[0]
+
+    async def resolve(self, account_id: str, groups: tuple[tuple[Source, ...], ...]) -> tuple[tuple[File, ...], ...]:
+        """Every source as a stored file, in place. The same source is fetched once."""
+        files: dict[Source, File] = {}
+        kept: list[File] = []
+        try:
+            for source in (source for group in groups for source in group):
+                if source not in files:
+                    files[source] = await self._resolve(account_id, source)
+                    kept += [] if isinstance(source, Upload) else [files[source]]
+        except BaseException:
+            await self.discard(kept)
+            raise
+        return tuple(tuple(files[source] for source in group) for group in groups)
+
+    async def _resolve(self, account_id: str, source: Source) -> File:
+        if isinstance(source, Upload):
+            return await self.own(account_id, source.file_id)
+        with tempfile.SpooledTemporaryFile(SPOOL) as spooled:
+            file = cast("BinaryIO", spooled)
+            if isinstance(source, Link):
+                await self.fetcher.fetch(source.url, file)
+            else:
+                file.write(decoded(source))
+            file.seek(0)
+            return await self.keep(account_id, file)
+
+
+def decoded(source: Inline) -> bytes:
+    """The bytes of base64 text, standard or URL-safe, with or without `data:` in front."""
+    text = DATA_URL.sub("", source.data, count=1).strip().replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise TaskError(Code.INVALID_MEDIA, "The input data is not valid base64.", param="inputs") from None

@@ -1,0 +1,72 @@
+"""Puts right what nobody else will: leases of lost workers, and tasks that waited past their deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from .core.errors import Code, TaskError
+from .core.machine import Policy, after_failure, decide
+from .core.task import Task, Trigger
+from .hub import WORK, Hub
+from .log import Event, write
+from .results import Results
+from .service import Clock, utc_now
+from .store import LAST, Store
+
+
+class Janitor:
+    """Any number of janitors may run beside each other: each transition has one winner."""
+
+    def __init__(
+        self, store: Store, results: Results, hub: Hub, *, policy: Policy, period: float = 5.0, clock: Clock = utc_now
+    ) -> None:
+        self._store = store
+        self._results = results
+        self._hub = hub
+        self._policy = policy
+        self._period = period
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Sweep now and then, for ever."""
+        while True:
+            try:
+                await self.sweep()
+            except TaskError as error:
+                write(Event.LOOP_FAILED, level=logging.WARNING, loop="janitor", reason=error.detail or error.message)
+            await asyncio.sleep(self._period)
+
+    async def sweep(self, *, all_leases: bool = False) -> int:
+        """End expired leases and overdue tasks; return how many. With `all_leases`, every lease counts as expired.
+
+        That is for a start on a database that no other server can be using.
+        """
+        now = self._clock()
+        count = 0
+        while lost := await self._store.expired(LAST if all_leases else now):
+            count += len(lost)
+            for task in lost:
+                await self._give_up_on_worker(task, now)
+        while late := await self._store.overdue(now):
+            count += len(late)
+            for task in late:
+                await self._end(task, Trigger.FAIL, OVERDUE, now)
+        return count
+
+    async def _give_up_on_worker(self, task: Task, now: int) -> None:
+        write(Event.LEASE_EXPIRED, level=logging.WARNING, task=task.id, attempt=task.attempt)
+        trigger = Trigger.CANCEL if task.cancel else after_failure(task, WORKER_LOST, self._policy)
+        if await self._end(task, trigger, None if task.cancel else WORKER_LOST, now):
+            await self._results.discard_attempt(task)
+
+    async def _end(self, task: Task, trigger: Trigger, error: TaskError | None, now: int) -> bool:
+        change = decide(task, trigger, now=now, policy=self._policy, error=error)
+        if change is None or await self._store.apply(change) is None:
+            return False
+        self._hub.notify(WORK, task.id, *((task.parent_id,) if task.parent_id else ()))
+        return True
+
+
+WORKER_LOST = TaskError(Code.WORKER_LOST, "The worker that ran this task was lost.", retryable=True)
+OVERDUE = TaskError(Code.TIMED_OUT, "The task waited longer than it may.")

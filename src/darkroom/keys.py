@@ -1,0 +1,54 @@
+"""API keys: made once, shown once, stored as a digest, and looked up for every request."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+
+from .core.errors import Code, TaskError
+from .core.ids import new_id
+from .store import KeyInfo, Store
+
+PREFIX = "sk-"
+FRESH = 1.0  # seconds that a look-up is trusted: a revoked key is refused after this time at the latest
+REMEMBERED = 10_000  # keys
+
+
+def digest_of(key: str) -> str:
+    """What is stored of a key: it has 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def create_key(store: Store, name: str, amount: int, now: int) -> str:
+    """A new key with an account of its own that holds `amount` credits. The key is returned here and nowhere else."""
+    account = await store.add_account(name, amount, now)
+    key = PREFIX + secrets.token_urlsafe(32).replace("-", "x").replace("_", "y")
+    info = KeyInfo(new_id(now), account.id, f"{key[:7]}…{key[-4:]}", name, now, None)
+    await store.add_key(info, digest_of(key))
+    return key
+
+
+class Keyring:
+    """Finds the account of a key; remembers it for a second."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, tuple[str, float]] = {}
+
+    async def account(self, key: str | None) -> str:
+        """The account that a key speaks for, or `missing_key`, `invalid_key`."""
+        if not key:
+            raise TaskError(Code.MISSING_KEY, "An API key is required: send it in the Authorization header.")
+        digest = digest_of(key)
+        known = self._known.get(digest)
+        if known is not None and known[1] > time.monotonic():
+            return known[0]
+        account_id = await self._store.account_of_key(digest)
+        if account_id is None:
+            self._known.pop(digest, None)
+            raise TaskError(Code.INVALID_KEY, "The API key is unknown or was revoked.")
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[digest] = (account_id, time.monotonic() + FRESH)
+        return account_id

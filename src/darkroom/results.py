@@ -1,0 +1,73 @@
+"""Between engines and object storage: inputs come down, outputs are looked at and go up.
+
+Results are written to `tasks/<task>/<attempt>/<n>` and become visible only when the store accepts the attempt's end, so
+a stale attempt can write nothing over a good one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .core.task import Artifact, Task
+from .engines import Output
+from .engines._process import Children
+from .finish import Finished, FinishRequest
+from .media import EXTENSIONS
+from .objects import Objects
+
+
+class Results:
+    """Moves files for the worker."""
+
+    def __init__(self, objects: Objects, finishers: Children) -> None:
+        self._objects = objects
+        self._finishers = finishers
+
+    async def fetch_inputs(self, task: Task, workdir: Path) -> tuple[Path, ...]:
+        """Local copies of a task's inputs, in order."""
+        paths = []
+        for number, file in enumerate(task.inputs):
+            path = workdir / f"input-{number}{EXTENSIONS.get(file.media_type, '')}"
+            await self._objects.download(file.key, path)
+            paths.append(path)
+        return tuple(paths)
+
+    async def keep(
+        self, task: Task, outputs: Sequence[Output], workdir: Path
+    ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
+        """Store outputs with their thumbnails; what the store did not take whole is removed again."""
+        request = FinishRequest(tuple(output.path for output in outputs), workdir)
+        finished = await self._finishers.call(request, list[Finished])
+        artifacts: list[Artifact] = []
+        try:
+            for number, item in enumerate(finished):
+                artifacts.append(await self._keep(f"tasks/{task.id}/{task.attempt}/{number}", item))
+        except BaseException:
+            await self.discard_attempt(task)
+            raise
+        return tuple(artifacts), tuple(warning for output in outputs for warning in output.warnings)
+
+    async def _keep(self, key: str, item: Finished) -> Artifact:
+        await self._objects.put(key, item.path)
+        thumbnail_key = f"{key}.thumbnail" if item.thumbnail else None
+        if item.thumbnail and thumbnail_key:
+            await self._objects.put(thumbnail_key, item.thumbnail)
+        return Artifact(
+            key=key,
+            media_type=item.media_type,
+            size=item.size,
+            width=item.width,
+            height=item.height,
+            thumbnail_key=thumbnail_key,
+            blurhash=item.blurhash,
+        )
+
+    async def discard(self, artifacts: Sequence[Artifact]) -> None:
+        """Remove results that nobody will see."""
+        await self._objects.delete(*(key for item in artifacts for key in (item.key, item.thumbnail_key) if key))
+
+    async def discard_attempt(self, task: Task) -> None:
+        """Remove whatever one attempt has stored."""
+        found = [stat.key async for stat in self._objects.list(f"tasks/{task.id}/{task.attempt}/")]
+        await self._objects.delete(*found)

