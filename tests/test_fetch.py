@@ -81,13 +81,9 @@ async def refusal(url: str, **options) -> TaskError:
 
 
 async def test_a_file_is_downloaded(site: Site) -> None:
-    site.pages["/cat.png?size=1"] = page(PICTURE)
-    assert await fetch(site.url("/cat.png?size=1#part")) == PICTURE
-
-
-async def test_a_file_without_a_declared_length_is_downloaded(site: Site) -> None:
-    site.pages["/"] = b"HTTP/1.1 200 OK\r\n\r\n" + PICTURE
-    assert await fetch(site.url("/")) == PICTURE
+    for answer in (page(PICTURE), b"HTTP/1.1 200 OK\r\n\r\n" + PICTURE):
+        site.pages["/cat.png?size=1"] = answer
+        assert await fetch(site.url("/cat.png?size=1#part")) == PICTURE
 
 
 async def test_a_host_name_travels_in_the_request(site: Site) -> None:
@@ -125,23 +121,17 @@ async def test_three_redirects_are_followed_and_four_are_not(site: Site) -> None
     assert (error.code, "3 times" in error.message) == (Code.INVALID_INPUT, True)
 
 
-async def test_cookies_and_credentials_stay_at_home(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+async def test_nothing_of_this_server_travels_along(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login operator password secret")
-    monkeypatch.setenv("NETRC", str(netrc))
+    for name, value in {"NETRC": str(netrc), "HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://[::1]:9"}.items():
+        monkeypatch.setenv(name, value)
     site.pages["/"] = redirect("/next", "Set-Cookie: track=1; Path=/")
     site.pages["/next"] = page(PICTURE)
     assert await fetch(site.url("/")) == PICTURE
     assert len(site.requests) == 2
     for word in ("cookie", "authorization", "referer"):
         assert word not in "".join(site.requests).lower()
-
-
-async def test_proxies_of_the_environment_are_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    site.pages["/"] = page(PICTURE)
-    assert await fetch(site.url("/")) == PICTURE
 
 
 SPELLINGS_OF_LOOPBACK = ["127.0.0.1", "localhost", "2130706433", "017700000001", "0x7f.1", "127.1", "0", "0.0.0.0"]
@@ -214,15 +204,11 @@ async def test_a_redirect_into_a_private_network_is_refused(site: Site) -> None:
     assert len(site.requests) == 3
 
 
-async def test_a_redirect_to_another_scheme_is_refused(site: Site) -> None:
-    for location in ("file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:6379/_FLUSHALL"):
-        site.pages["/"] = redirect(location)
-        assert "http and https" in (await refusal(site.url("/"))).message
-
-
-async def test_a_redirect_with_a_password_is_refused(site: Site) -> None:
-    site.pages["/"] = redirect(f"http://user:word@127.0.0.1:{site.port}/")
-    assert "password" in (await refusal(site.url("/"))).message
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://127.0.0.1:6379/_", "http://user:word@127.0.0.1/"])
+async def test_a_redirect_to_a_url_that_is_not_fetched_is_refused(site: Site, location: str) -> None:
+    site.pages["/"] = redirect(location)
+    error = await refusal(site.url("/"))
+    assert ("http and https" in error.message) != ("password" in error.message)
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
@@ -250,9 +236,7 @@ async def test_a_name_is_resolved_once_so_that_a_second_answer_changes_nothing(
     assert asked == ["pictures.example"]
 
 
-async def test_a_redirect_to_the_same_name_is_resolved_and_checked_again(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_redirect_to_the_same_name_is_checked_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
     site.pages["/"] = redirect("/next")
     site.pages["/next"] = page(PICTURE)
@@ -277,33 +261,23 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(site: Site, mo
     assert await fetch(site.url("/", "pictures.example")) == PICTURE
 
 
-@pytest.mark.parametrize(
-    ("url", "hint"),
-    [
-        ("", "http and https"),
-        ("cat.png", "http and https"),
-        ("//example.com/cat.png", "http and https"),
-        ("ftp://example.com/cat.png", "http and https"),
-        ("file:///etc/passwd", "http and https"),
-        ("data:image/png;base64,AAAA", "http and https"),
-        ("http://user:word@example.com/", "password"),
-        ("http://user@example.com/", "password"),
-        ("http://127.0.0.1\\@example.com/", "password"),
-        ("http://", "host"),
-        ("http:///cat.png", "host"),
-        ("http://host:99999/", "port"),
-        ("http://host:-1/", "port"),
-        ("http://host:port/", "malformed"),
-        ("http://[::1/", "malformed"),
-        ("http://ho\x00st/", "malformed"),
-        ("http://0177.0.0.1/", "malformed"),
-        ("http://xn--0." + "a" * 64 + "/", "cannot be found"),
-        ("http://" + "a" * 100_000, "malformed"),
-        ("http://" + "a" * 300 + ".example/", "cannot be found"),
-        ("http://a..b/", "cannot be found"),
+BAD_URLS = {
+    "http and https": ["", "cat.png", "//host.example/cat.png", "ftp://host.example/", "file:///etc/passwd", "data:,A"],
+    "password": ["http://user:word@host.example/", "http://user@host.example/", "http://127.0.0.1\\@host.example/"],
+    "host": ["http://", "http:///cat.png", "http://host:99999/", "http://host:-1/"],
+    "malformed": [
+        "http://host:port/",
+        "http://[::1/",
+        "http://ho\x00st/",
+        "http://0177.0.0.1/",
+        f"http://{'a' * 99_999}",
     ],
-)
-async def test_a_url_that_cannot_be_fetched_is_refused_with_a_reason(url: str, hint: str) -> None:
+    "cannot be found": [f"http://{'a' * 300}.example/", "http://a..b/", f"http://xn--0.{'a' * 64}/"],
+}
+
+
+@pytest.mark.parametrize(("hint", "url"), [(hint, url) for hint, urls in BAD_URLS.items() for url in urls])
+async def test_a_url_that_cannot_be_fetched_is_refused_with_a_reason(hint: str, url: str) -> None:
     error = await refusal(url)
     assert (error.code, hint in error.message) == (Code.INVALID_INPUT, True), error.message
 
@@ -327,11 +301,7 @@ async def test_an_endless_body_is_stopped_at_the_limit(site: Site) -> None:
 async def test_a_declared_length_above_the_limit_is_refused_unread(site: Site) -> None:
     for length in (len(PICTURE) + 1, 10**18):
         site.pages["/"] = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nx".encode()
-        to = io.BytesIO()
-        with pytest.raises(TaskError) as caught:
-            await Fetcher(allow=LOOPBACK, max_bytes=len(PICTURE)).fetch(site.url("/"), to)
-        assert caught.value.code is Code.TOO_LARGE
-        assert to.getvalue() == b""
+        assert (await refusal(site.url("/"), max_bytes=len(PICTURE))).code is Code.TOO_LARGE
 
 
 async def test_a_body_of_exactly_the_limit_is_downloaded(site: Site) -> None:
@@ -348,15 +318,14 @@ async def drip(writer: asyncio.StreamWriter, head: bytes, drop: bytes) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    ("head", "drop"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x"),
-        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-        (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
-    ],
-    ids=["body", "headers", "interim answers"],
-)
+DRIPS = {
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("head", "drop"), DRIPS.values(), ids=DRIPS.keys())
 async def test_a_server_that_drips_is_stopped_by_the_time_limit(site: Site, head: bytes, drop: bytes) -> None:
     site.pages["/"] = lambda writer: drip(writer, head, drop)
     error = await refusal(site.url("/"), timeout=0.3)
@@ -375,11 +344,7 @@ async def test_redirects_share_one_time_limit(site: Site) -> None:
 
 async def test_a_gzip_bomb_is_never_unpacked(site: Site) -> None:
     site.pages["/"] = page(gzip.compress(bytes(20_000_000)), "Content-Encoding: gzip")
-    to = io.BytesIO()
-    with pytest.raises(TaskError) as caught:
-        await Fetcher(allow=LOOPBACK).fetch(site.url("/"), to)
-    assert caught.value.code is Code.INVALID_MEDIA
-    assert to.getvalue() == b""
+    assert (await refusal(site.url("/"))).code is Code.INVALID_MEDIA
     assert "\r\nAccept-Encoding: identity\r\n" in site.requests[0]
 
 

@@ -57,6 +57,11 @@ def png_of_size(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def commented_gif(blocks: int) -> bytes:
+    comment = b"!\xfe" + b"\x01x" * blocks + b"\x00"
+    return b"GIF89a\x01\x00\x01\x00\x00\x00\x00" + comment + b",\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+
+
 def look(content: bytes, limits: Limits | None = None) -> Probe:
     return probe(io.BytesIO(content), limits=limits or Limits())
 
@@ -119,6 +124,10 @@ def test_an_animation_is_accepted() -> None:
     assert look(file.getvalue()) == Probe("image/gif", len(file.getvalue()), 64, 48)
 
 
+def test_a_comment_in_a_gif_is_skipped() -> None:
+    assert look(commented_gif(1000)).width == 1
+
+
 def test_every_kind_has_a_name_for_downloads() -> None:
     known = {f"image/{kind.lower()}" for kind in PICTURES} | set(VIDEOS.values())
     assert set(EXTENSIONS) == known
@@ -163,7 +172,7 @@ JUNK = {
     "a JPEG without a frame": b"\xff\xd8\xff\xda\x00\x02" + bytes(100) + b"\xff\xd9",
     "a JPEG of no height": picture("JPEG").replace(struct.pack(">HH", 48, 64), struct.pack(">HH", 0, 64), 1),
     "an AVIF without sides": picture("AVIF").replace(b"ispe", b"free"),
-    "a GIF of endless blocks": picture("GIF")[:13] + b"!\xfe" + b"\x01x" * 500_000 + b"\x00;",
+    "a GIF of endless blocks": commented_gif(500_000),
     "a GIF without a picture": b"GIF89a\x01\x00\x01\x00\x00\x00\x00;",
     "a sound": struct.pack(">I", 16) + b"ftypM4A \x00\x00\x00\x00" + struct.pack(">I", 8) + b"moov",
     "a HEIC picture": struct.pack(">I", 24) + b"ftypheic\x00\x00\x00\x00mif1heic" + bytes(100),
@@ -271,8 +280,8 @@ MAGICS += [struct.pack(">I", 20) + b"ftyp" + brand + bytes(4) + b"avif" for bran
 
 @given(st.sampled_from([b"", *MAGICS]), st.binary(max_size=200))
 def test_random_bytes_raise_nothing_but_a_task_error(magic: bytes, noise: bytes) -> None:
-    with pytest.raises(TaskError):
-        look(magic + noise)
+    with suppress(TaskError):
+        assert look(magic + noise).size == len(magic + noise)
 
 
 @given(st.sampled_from(PICTURES), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))

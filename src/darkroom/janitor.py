@@ -9,7 +9,7 @@ from .core.errors import Code, TaskError
 from .core.machine import Policy, after_failure, decide
 from .core.task import Task, Trigger
 from .hub import WORK, Hub
-from .log import Event, write
+from .log import Event, write, write_failure, write_outcome
 from .results import Results
 from .service import Clock, utc_now
 from .store import LAST, Store
@@ -33,8 +33,8 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
-            except TaskError as error:
-                write(Event.LOOP_FAILED, level=logging.WARNING, loop="janitor", reason=error.detail or error.message)
+            except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
+                write_failure("janitor", error)
             await asyncio.sleep(self._period)
 
     async def sweep(self, *, all_leases: bool = False) -> int:
@@ -45,25 +45,36 @@ class Janitor:
         now = self._clock()
         count = 0
         while lost := await self._store.expired(LAST if all_leases else now):
-            count += len(lost)
-            for task in lost:
-                await self._give_up_on_worker(task, now)
+            ended = sum([await self._give_up_on_worker(task, now) for task in lost])
+            count += ended
+            if not ended:
+                break
         while late := await self._store.overdue(now):
-            count += len(late)
-            for task in late:
-                await self._end(task, Trigger.FAIL, OVERDUE, now)
+            ended = sum([await self._end(task, Trigger.FAIL, OVERDUE, now) for task in late])
+            count += ended
+            if not ended:
+                break
         return count
 
-    async def _give_up_on_worker(self, task: Task, now: int) -> None:
+    async def _give_up_on_worker(self, task: Task, now: int) -> bool:
         write(Event.LEASE_EXPIRED, level=logging.WARNING, task=task.id, attempt=task.attempt)
         trigger = Trigger.CANCEL if task.cancel else after_failure(task, WORKER_LOST, self._policy)
-        if await self._end(task, trigger, None if task.cancel else WORKER_LOST, now):
+        ended = await self._end(task, trigger, None if task.cancel else WORKER_LOST, now)
+        if ended:
             await self._results.discard_attempt(task)
+        return ended
 
     async def _end(self, task: Task, trigger: Trigger, error: TaskError | None, now: int) -> bool:
-        change = decide(task, trigger, now=now, policy=self._policy, error=error)
-        if change is None or await self._store.apply(change) is None:
+        """Make one transition; false when somebody else was first, or when it failed: the others must not wait."""
+        try:
+            change = decide(task, trigger, now=now, policy=self._policy, error=error)
+            done = await self._store.apply(change) if change is not None else None
+        except Exception as bug:  # noqa: BLE001 - as in `run`
+            write_failure("janitor", bug)
             return False
+        if done is None:
+            return False
+        write_outcome(done, error)
         self._hub.notify(WORK, task.id, *((task.parent_id,) if task.parent_id else ()))
         return True
 

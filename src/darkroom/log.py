@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 from enum import StrEnum
 
-import msgspec
+from .core.errors import TaskError
+from .core.task import State, Task
 
 logger = logging.getLogger("darkroom")
 
@@ -26,6 +28,7 @@ class Event(StrEnum):
     TASK_RELEASED = "task.released"
     TASK_CANCELED = "task.canceled"
     TASK_LOST = "task.lost"
+    ENGINE_FAILED = "engine.failed"
     LEASE_EXPIRED = "lease.expired"
     STORAGE_FAILED = "storage.failed"
     LOOP_FAILED = "loop.failed"
@@ -35,6 +38,34 @@ def write(event: Event, *, level: int = logging.INFO, error: BaseException | Non
     """Log one event with what belongs to it. Fields must hold no secret."""
     if logger.isEnabledFor(level):
         logger.log(level, event.value, extra={"fields": fields}, exc_info=error)
+
+
+OUTCOMES = {
+    State.SUCCEEDED: Event.TASK_SUCCEEDED,
+    State.FAILED: Event.TASK_FAILED,
+    State.CANCELED: Event.TASK_CANCELED,
+}
+
+
+def write_outcome(task: Task, error: TaskError | None, seconds: float | None = None) -> None:
+    """Log how an attempt ended, by the state that its task is in now, after how many seconds."""
+    write(
+        OUTCOMES.get(task.state, Event.TASK_RETRIED if error else Event.TASK_RELEASED),
+        task=task.id,
+        attempt=task.attempt,
+        seconds=None if seconds is None else round(seconds, 3),
+        code=error.code.value if error else None,
+        reason=error.message if error else None,
+        detail=error.detail if error else None,
+    )
+
+
+def write_failure(loop: str, error: Exception) -> None:
+    """Log that one turn of a loop failed; anything else than a `TaskError` is a bug and logged with its trace."""
+    if isinstance(error, TaskError):
+        write(Event.LOOP_FAILED, level=logging.WARNING, loop=loop, reason=error.detail or error.message)
+    else:
+        write(Event.LOOP_FAILED, level=logging.ERROR, error=error, loop=loop, reason=repr(error))
 
 
 class JsonLines(logging.Formatter):
@@ -49,7 +80,7 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in getattr(record, "fields", {}).items() if value is not None}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        return json.dumps(line, default=str)  # ASCII, so that half a surrogate pair or an odd terminal cannot stop it
 
 
 def configure(level: str) -> None:

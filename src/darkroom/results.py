@@ -6,13 +6,17 @@ a stale attempt can write nothing over a good one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
+from .core.errors import Code, TaskError
 from .core.task import Artifact, Task
 from .engines import Output
 from .engines._process import Children
 from .finish import Finished, FinishRequest
+from .log import Event, write
 from .media import EXTENSIONS
 from .objects import Objects
 
@@ -37,6 +41,7 @@ class Results:
         self, task: Task, outputs: Sequence[Output], workdir: Path
     ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
         """Store outputs with their thumbnails; what the store did not take whole is removed again."""
+        check_outputs(outputs, workdir)
         request = FinishRequest(tuple(output.path for output in outputs), workdir)
         finished = await self._finishers.call(request, list[Finished])
         artifacts: list[Artifact] = []
@@ -49,10 +54,10 @@ class Results:
         return tuple(artifacts), tuple(warning for output in outputs for warning in output.warnings)
 
     async def _keep(self, key: str, item: Finished) -> Artifact:
-        await self._objects.put(key, item.path)
+        await settled(self._objects.put(key, item.path))
         thumbnail_key = f"{key}.thumbnail" if item.thumbnail else None
         if item.thumbnail and thumbnail_key:
-            await self._objects.put(thumbnail_key, item.thumbnail)
+            await settled(self._objects.put(thumbnail_key, item.thumbnail))
         return Artifact(
             key=key,
             media_type=item.media_type,
@@ -64,10 +69,36 @@ class Results:
         )
 
     async def discard(self, artifacts: Sequence[Artifact]) -> None:
-        """Remove results that nobody will see."""
-        await self._objects.delete(*(key for item in artifacts for key in (item.key, item.thumbnail_key) if key))
+        """Remove results that nobody will see. What cannot be removed is logged and stays."""
+        try:
+            await self._objects.delete(*(key for item in artifacts for key in (item.key, item.thumbnail_key) if key))
+        except TaskError as error:
+            write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
 
     async def discard_attempt(self, task: Task) -> None:
-        """Remove whatever one attempt has stored."""
-        found = [stat.key async for stat in self._objects.list(f"tasks/{task.id}/{task.attempt}/")]
-        await self._objects.delete(*found)
+        """Remove whatever one attempt has stored. What cannot be removed is logged and stays."""
+        try:
+            found = [stat.key async for stat in self._objects.list(f"tasks/{task.id}/{task.attempt}/")]
+            await self._objects.delete(*found)
+        except TaskError as error:
+            write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
+
+
+def check_outputs(outputs: Sequence[Output], workdir: Path) -> None:
+    """Refuse what an engine had no business to hand back: files from elsewhere, and files that are none."""
+    folder = workdir.resolve()
+    for output in outputs:
+        path = output.path.resolve()
+        if not (path.is_relative_to(folder) and path.is_file()):
+            message = "The engine failed because of an internal problem. Tell the operator of this server."
+            raise TaskError(Code.ENGINE_FAILED, message, detail=f"{output.path} is no file in {workdir}")
+
+
+async def settled(work: Coroutine[None, None, None]) -> None:
+    """Wait for work that goes on when it is canceled: what is removed afterwards must not come back."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

@@ -8,21 +8,23 @@ gives running tasks back unharmed.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .core.catalog import Catalog
 from .core.errors import Code, TaskError
-from .core.machine import Policy, after_failure, decide
+from .core.machine import Change, Policy, after_failure, decide
 from .core.task import Artifact, State, Task, Trigger
 from .engines import Engine, Job
 from .estimates import Estimates
 from .hub import WORK, Hub, woken
-from .log import Event, write
+from .log import Event, write, write_failure, write_outcome
 from .results import Results
 from .service import Clock, utc_now
 from .store import Store, Verdict
@@ -30,22 +32,19 @@ from .store import Store, Verdict
 IDLE = 2.0  # seconds between looks at the queue without a wake-up
 PULSE = 0.25  # seconds between looks at the running attempts
 REWRITE = 1.0  # seconds between tries to write down an outcome
-
-EVENTS = {
-    State.SUCCEEDED: Event.TASK_SUCCEEDED,
-    State.FAILED: Event.TASK_FAILED,
-    State.CANCELED: Event.TASK_CANCELED,
-}
+STOP_WITHIN = 5.0  # seconds that an engine has to stop
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
-    """One run of a task by this worker; what its engine may tell."""
+    """One run of a task by this worker; what its engine may tell. `began` and `renewed` are on the monotonic clock."""
 
     task: Task
     worker: Worker
     percent: int = 0
     reported: int = 0
+    began: float = field(default_factory=time.monotonic)
     renewed: float = field(default_factory=time.monotonic)
     stop: Trigger | None = None
     lost: bool = False
@@ -57,8 +56,9 @@ class Attempt:
         self.percent = max(self.percent, min(99, percent))
 
     async def checkpoint(self, value: str) -> None:
-        """Save what a later attempt needs, at once."""
-        await self.worker.renew(self, value)
+        """Save what a later attempt needs; returns when it is stored, however often that has to be tried."""
+        while not await self.worker.renew(self, value):  # noqa: ASYNC110 - a database does not say that it is back
+            await asyncio.sleep(REWRITE)
 
     def end(self, trigger: Trigger) -> None:
         """Stop the engine, unless it has just ended by itself; `trigger` says why."""
@@ -98,7 +98,7 @@ class Worker:
         self._policy = policy
         self._lease = lease
         self._clock = clock
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: set[Attempt] = set()  # two of one task, while one that lost its lease still stops
         self._stopping = False
         self._free = asyncio.Event()
 
@@ -108,9 +108,11 @@ class Worker:
         try:
             await self._claim_all()
         finally:
-            for attempt in self._attempts.values():
+            await asyncio.sleep(0)  # an attempt that had not begun could not write down that it is given back
+            for attempt in self._attempts:
                 attempt.end(Trigger.RELEASE)
-            await asyncio.gather(*(a.running for a in self._attempts.values() if a.running), return_exceptions=True)
+            if self._attempts:
+                await asyncio.wait([a.running for a in self._attempts if a.running], timeout=STOP_WITHIN)
             pulse.cancel()
             await asyncio.gather(pulse, return_exceptions=True)
 
@@ -121,24 +123,32 @@ class Worker:
         self._hub.notify(WORK)
 
     async def _claim_all(self) -> None:
-        names = tuple(self._engines)
         with self._hub.watch(WORK) as work:
             while not self._stopping:
-                room = self._slots - len(self._attempts)
+                names, room = self._room()
                 tasks = await self._claim(names, room) if room else []
                 for task in tasks:
                     self._start(task)
-                if len(self._attempts) >= self._slots:
-                    self._free.clear()
+                if not room:
                     await self._free.wait()
+                    self._free.clear()
                 elif len(tasks) < room and not self._stopping:
                     await woken(work, await self._pause(names))
+
+    def _room(self) -> tuple[tuple[str, ...], int]:
+        """The engines with a free slot, and how many tasks fit whichever of these engines they are for.
+
+        A task that had to wait for its engine would use up its time limit, and a slot that others could use.
+        """
+        busy = Counter(attempt.task.engine for attempt in self._attempts)
+        free = {name: engine.slots - busy[name] for name, engine in self._engines.items() if engine.slots > busy[name]}
+        return tuple(free), min([self._slots - len(self._attempts), *free.values()]) if free else 0
 
     async def _claim(self, names: tuple[str, ...], room: int) -> list[Task]:
         try:
             return await self._store.claim(self._name, names, room, self._clock(), self._lease)
-        except TaskError as error:
-            write(Event.LOOP_FAILED, level=logging.WARNING, loop="claim", reason=error.detail or error.message)
+        except Exception as error:  # noqa: BLE001 - the worker must outlive everything, or no task is run any more
+            write_failure("claim", error)
             await asyncio.sleep(REWRITE)
             return []
 
@@ -146,20 +156,21 @@ class Worker:
         """Seconds until the next waiting task is due, at most `IDLE`."""
         try:
             due = await self._store.next_due(names)
-        except TaskError:
+        except Exception as error:  # noqa: BLE001 - as in `_claim`
+            write_failure("claim", error)
             return IDLE
         return IDLE if due is None else min(IDLE, max(0.01, (due - self._clock()) / 1000))
 
     def _start(self, task: Task) -> None:
         attempt = Attempt(task, self)
-        self._attempts[task.id] = attempt
+        self._attempts.add(attempt)
         attempt.running = asyncio.create_task(self._attempt(attempt))
-        attempt.running.add_done_callback(lambda _: self._ended(task.id))
+        attempt.running.add_done_callback(lambda _: self._ended(attempt))
         self._hub.notify(task.id, *parent_of(task))
         write(Event.TASK_CLAIMED, task=task.id, attempt=task.attempt, engine=task.engine, model=task.model)
 
-    def _ended(self, task_id: str) -> None:
-        del self._attempts[task_id]
+    def _ended(self, attempt: Attempt) -> None:
+        self._attempts.remove(attempt)
         self._free.set()
         self._hub.notify(WORK)
 
@@ -170,57 +181,46 @@ class Worker:
         artifacts: tuple[Artifact, ...] = ()
         warnings: tuple[str, ...] = ()
         error: TaskError | None = None
-        trigger = Trigger.COMPLETE
         workdir = self._workdir / f"{task.id}-{task.attempt}"
         try:
-            async with asyncio.timeout(self._limit(task)):
-                artifacts, warnings = await self._work(attempt, workdir)
-        except TaskError as raised:
-            error = raised
-        except TimeoutError:
-            error = TaskError(Code.TIMED_OUT, "The task took longer than it may.", retryable=True)
-        except asyncio.CancelledError:
-            if attempt.stop is None:
-                raise
-            trigger = attempt.stop
-        except Exception as bug:  # noqa: BLE001 - whatever an engine raises is a failed attempt
-            write(Event.TASK_FAILED, level=logging.ERROR, error=bug, task=task.id)
-            error = TaskError(Code.ENGINE_FAILED, "The engine failed.", detail=repr(bug), retryable=True)
+            artifacts, warnings = await self._work(attempt, workdir)
+        except asyncio.CancelledError as raised:
+            if attempt.stop is None and canceled():
+                raise  # the whole process stops, and not by `stop`
+            error = broken(task, raised)
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever an engine raises is a failed attempt
+            error = raised if isinstance(raised, TaskError) else broken(task, raised)
         finally:
-            if workdir.exists():
-                shutil.rmtree(workdir, ignore_errors=True)
+            shutil.rmtree(workdir, ignore_errors=True)
             attempt.ended = True
-        if error is not None:
+        trigger = Trigger.COMPLETE
+        if error is not None and attempt.stop is not None:
+            trigger, error = attempt.stop, None  # whatever an engine says when it is stopped
+        elif error is not None:
             trigger = after_failure(task, error, self._policy)
-        if not attempt.lost and await self._finish(attempt, trigger, error, artifacts, warnings):
-            return
-        write(Event.TASK_LOST, level=logging.WARNING, task=task.id, attempt=task.attempt)
-        await self._results.discard(artifacts)
+        if attempt.lost or not await self._finish(attempt, trigger, error, artifacts, warnings):
+            write(Event.TASK_LOST, level=logging.WARNING, task=task.id, attempt=task.attempt)
+            await self._results.discard(artifacts)
+
+    async def _work(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
+        task = attempt.task
+        limit = asyncio.timeout(self._limit(task))
+        try:
+            async with limit:
+                workdir.mkdir(parents=True)  # noqa: ASYNC240 - as quick as handing it to a thread
+                inputs = await self._results.fetch_inputs(task, workdir) if task.inputs else ()
+                outputs = await self._engines[task.engine].run(job_of(task, inputs, workdir), attempt)
+                return await self._results.keep(task, outputs, workdir) if outputs else ((), ())
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the engine's own
+            raise TaskError(Code.TIMED_OUT, "The task took longer than it may.", retryable=True) from None
 
     def _limit(self, task: Task) -> float:
         """Seconds that the attempt may take: the model's limit, or what is left until the task's deadline."""
         model = self._catalog.model(task.model)
         limit = float(model.timeout) if model else 600.0
         return limit if task.deadline is None else max(0.0, min(limit, (task.deadline - self._clock()) / 1000))
-
-    async def _work(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
-        task = attempt.task
-        if task.inputs:
-            workdir.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - as quick as handing it to a thread
-        inputs = await self._results.fetch_inputs(task, workdir) if task.inputs else ()
-        job = Job(
-            task_id=task.id,
-            attempt=task.attempt,
-            operation=task.operation,
-            model=task.model,
-            params=task.params,
-            count=task.count,
-            inputs=inputs,
-            workdir=workdir,
-            checkpoint=task.checkpoint,
-        )
-        outputs = await self._engines[task.engine].run(job, attempt)
-        return await self._results.keep(task, outputs, workdir) if outputs else ((), ())
 
     async def _finish(
         self,
@@ -236,36 +236,42 @@ class Worker:
             task, trigger, now=self._clock(), policy=self._policy, error=error, artifacts=artifacts, warnings=warnings
         )
         assert change is not None
-        give_up = time.monotonic() + self._lease / 1000
-        while True:
-            try:
-                done = await self._store.apply(change)
-                break
-            except TaskError as unavailable:
-                write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=unavailable.detail)
-                if time.monotonic() > give_up:
-                    return False
-                await asyncio.sleep(REWRITE)
+        try:
+            done = await self._apply(task, change)
+        except TaskError:
+            return True  # perhaps it was written: the results stay until the lease ends, then the janitor knows
         if done is None:
             return False
-        self._note(task, done, error)
+        if done.cancel and not done.state.final:
+            # The caller asked for it too late for this attempt. Nobody would hear of it until the next one begins.
+            cancel = decide(done, Trigger.CANCEL, now=self._clock(), policy=self._policy)
+            assert cancel is not None
+            done = await self._store.apply(cancel) or done
+        seconds = time.monotonic() - attempt.began
+        if done.state is State.SUCCEEDED:
+            self._estimates.observe(task.model, seconds)
+        write_outcome(done, error, seconds)
         self._hub.notify(task.id, *parent_of(task))
         return True
 
-    def _note(self, task: Task, done: Task, error: TaskError | None) -> None:
-        seconds = round((self._clock() - (task.started_at or 0)) / 1000, 3)
-        if done.state is State.SUCCEEDED:
-            self._estimates.observe(task.model, seconds)
-        event = EVENTS.get(done.state, Event.TASK_RETRIED if error else Event.TASK_RELEASED)
-        write(
-            event,
-            task=task.id,
-            attempt=task.attempt,
-            seconds=seconds,
-            code=error.code.value if error else None,
-            reason=error.message if error else None,
-            detail=error.detail if error else None,
-        )
+    async def _apply(self, task: Task, change: Change) -> Task | None:
+        """Write a change, again and again while the database is not available and for as long as a lease."""
+        give_up = time.monotonic() + self._lease / 1000
+        unsure = False
+        while True:
+            try:
+                done = await self._store.apply(change)
+                if done is None and unsure:  # a commit whose confirmation was lost looks like somebody else's
+                    found = await self._store.task(task.public_id)
+                    done = found if found and is_written(change, found) else None
+            except TaskError as error:
+                write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
+                if time.monotonic() > give_up:
+                    raise
+                unsure = True
+                await asyncio.sleep(REWRITE)
+            else:
+                return done
 
     # ---- leases
 
@@ -276,22 +282,24 @@ class Worker:
             now = time.monotonic()
             due = [
                 attempt
-                for attempt in self._attempts.values()
+                for attempt in self._attempts
                 if attempt.percent != attempt.reported or now - attempt.renewed > min(1.0, self._lease / 3000)
             ]
             await asyncio.gather(*(self.renew(attempt) for attempt in due))
 
-    async def renew(self, attempt: Attempt, checkpoint: str | None = None) -> None:
-        """Send one heartbeat; stop an attempt that was canceled or whose lease is lost."""
+    async def renew(self, attempt: Attempt, checkpoint: str | None = None) -> bool:
+        """Send one heartbeat; stop an attempt that was canceled or whose lease is lost. False if it did not arrive."""
         percent = attempt.percent
         try:
             verdict = await self._store.heartbeat(
                 attempt.task, self._clock(), self._lease, progress=percent, checkpoint=checkpoint
             )
-        except TaskError as error:
-            write(Event.LOOP_FAILED, level=logging.WARNING, loop="heartbeat", reason=error.detail or error.message)
-            return
+        except Exception as error:  # noqa: BLE001 - the pulse must outlive everything, or every lease is lost
+            write_failure("heartbeat", error)
+            return False
         attempt.renewed = time.monotonic()
+        if checkpoint is not None:
+            attempt.task = replace(attempt.task, checkpoint=checkpoint)
         if percent != attempt.reported:
             attempt.reported = percent
             self._hub.notify(attempt.task.id, *parent_of(attempt.task))
@@ -300,8 +308,46 @@ class Worker:
         elif verdict is Verdict.LOST:
             attempt.lost = True
             attempt.end(Trigger.RELEASE)
+        return True
 
 
 def parent_of(task: Task) -> tuple[str, ...]:
     """The task's parent, as a topic to notify."""
     return (task.parent_id,) if task.parent_id else ()
+
+
+def job_of(task: Task, inputs: tuple[Path, ...], workdir: Path) -> Job:
+    """What the engine is told of a task."""
+    return Job(
+        task_id=task.id,
+        attempt=task.attempt,
+        operation=task.operation,
+        model=task.model,
+        params=task.params,
+        count=task.count,
+        inputs=inputs,
+        workdir=workdir,
+        checkpoint=task.checkpoint,
+    )
+
+
+def is_written(change: Change, task: Task) -> bool:
+    """Whether a task is as a change would have left it."""
+    return (task.state, task.attempt, task.artifacts) == (change.state, change.attempt, change.artifacts)
+
+
+def canceled() -> bool:
+    """Whether somebody canceled the current asyncio task; an engine may also raise `CancelledError` by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def broken(task: Task, bug: BaseException) -> TaskError:
+    """The failure of an attempt whose engine raised what it must not."""
+    if isinstance(bug, OSError) and bug.errno in NO_ROOM:
+        message = "The server has no room to work. Try again later."
+        return TaskError(Code.STORAGE_FAILED, message, detail=repr(bug), retryable=True)
+    if not isinstance(bug, asyncio.CancelledError):
+        write(Event.ENGINE_FAILED, level=logging.ERROR, error=bug, task=task.id, attempt=task.attempt)
+    message = "The engine failed because of an internal problem. Try again; if it stays, tell the operator."
+    return TaskError(Code.ENGINE_FAILED, message, detail=repr(bug), retryable=True)

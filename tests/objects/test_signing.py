@@ -90,6 +90,7 @@ def test_an_expired_link_that_was_altered_is_called_invalid() -> None:
 def test_a_link_survives_the_rotation_of_its_key() -> None:
     link = signed(Signer([OLD]), "/p/img/abc/0")
     Signer([NEW, OLD]).verify(link, NOW)
+    Signer([NEW, OLD]).verify(signed(Signer([NEW]), "/p/img/abc/0"), NOW)
 
 
 def test_the_newest_key_signs() -> None:

@@ -32,8 +32,8 @@ class Database(Protocol):
 
 async def connect(url: str) -> Database:
     """Open `sqlite:PATH` or `postgresql://…`, and bring its schema up to date."""
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
+    scheme, colon, _ = url.partition(":")
+    if scheme == "sqlite" and colon:
         from .sqlite import SqliteDatabase
 
         return SqliteDatabase(url.removeprefix("sqlite:").removeprefix("//"))

@@ -50,7 +50,7 @@ class PostgresDatabase:
         try:
             rows: list[Row] = await self._pool.fetch(statement.positional, *arguments(statement, params))
         except UNAVAILABLE as error:
-            raise seen(error) from error
+            raise unavailable(error) from error
         return rows
 
     async def write(self, script: Callable[[], Script[T]]) -> T:
@@ -63,7 +63,7 @@ class PostgresDatabase:
                 if last:
                     raise unavailable(error) from error
             except UNAVAILABLE as error:
-                raise seen(error) from error
+                raise unavailable(error) from error
         raise AssertionError
 
     async def _drive(self, connection: asyncpg.Connection, script: Script[T]) -> T:
@@ -96,11 +96,6 @@ UNAVAILABLE = (
 def arguments(statement: Statement, params: Mapping[str, Any]) -> list[Any]:
     """Parameters in the order of their numbers."""
     return [storable(params[name]) for name in statement.names]
-
-
-def seen(error: Exception) -> Exception:
-    """What callers see of an error; asyncpg's interface errors that are also a `ValueError` are our mistakes."""
-    return error if isinstance(error, ValueError) else unavailable(error)
 
 
 def unavailable(error: Exception) -> TaskError:

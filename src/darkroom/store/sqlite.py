@@ -24,6 +24,7 @@ from .queries import Statement, statements
 T = TypeVar("T")
 
 GROUP = 256  # scripts in one commit, at most
+BUSY_TIMEOUT = 10  # seconds to wait for another process that writes
 Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 STORAGE_FAILED = frozenset(
     {
@@ -65,10 +66,10 @@ class SqliteDatabase:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=BUSY_TIMEOUT
         )
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
+        turn_on_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -16000")
         return connection
@@ -202,6 +203,20 @@ def unavailable(error: Exception) -> TaskError:
         retryable=True,
         retry_after=5,
     )
+
+
+def turn_on_log(connection: sqlite3.Connection) -> None:
+    """Choose the write-ahead log; SQLite itself does not wait when several processes do so in a fresh file."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def migrate(connection: sqlite3.Connection) -> None:

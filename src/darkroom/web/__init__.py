@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -216,8 +217,9 @@ class Application:
         self._status = StatusPath(service.store, service.keyring, polls, app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        await self._status(scope, receive, send)
+        """Serve one request. A client that hangs up in the middle of a file is no error."""
+        with suppress(ClientDisconnect):
+            await self._status(scope, receive, send)
 
     async def _lost(self, request: Request, error: Any) -> Response:
         """A path or a method that nobody serves."""

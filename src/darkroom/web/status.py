@@ -66,12 +66,12 @@ class StatusPath:
             return
         body = b""
         if scope["method"] == "POST":
-            message = await receive()
-            body = message.get("body", b"")
-            receive = replayed(message, receive)
-            if message["type"] != "http.request" or message.get("more_body") or len(body) > MAX_BODY:
+            messages, complete = await read_body(scope, receive)
+            receive = replayed(messages, receive)
+            if complete is None:
                 await self._app(scope, receive, send)
                 return
+            body = complete
         key = key_of(scope, body)
         if key is None:
             await self._app(scope, receive, send)
@@ -135,11 +135,31 @@ def key_of(scope: Scope, body: bytes) -> Key | None:
     return None if b"wait" in query else (scope["path"], query, authorization, host, body)
 
 
-def replayed(message: Message, receive: Receive) -> Receive:
-    """`receive` with a message put back in front."""
-    waiting = [message]
+async def read_body(scope: Scope, receive: Receive) -> tuple[list[Message], bytes | None]:
+    """The messages that were received, and the body that they make; `None` where it is too long or never ended.
+
+    A server may announce more although everything is there; waiting for its empty last message would cost a switch.
+    """
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    declared = int(length) if length.isdigit() and len(length) < 10 else None
+    messages: list[Message] = []
+    body = b""
+    while True:
+        message = await receive()
+        messages.append(message)
+        body += message.get("body", b"")
+        if message["type"] != "http.request" or len(body) > MAX_BODY:
+            return messages, None
+        if len(body) == declared or not message.get("more_body"):
+            return messages, body
+
+
+def replayed(messages: list[Message], receive: Receive) -> Receive:
+    """`receive` with messages put back in front."""
+    waiting = iter(messages)
 
     async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
+        message = next(waiting, None)
+        return await receive() if message is None else message
 
     return again
