@@ -24,6 +24,7 @@ PICTURES = {
     "tensorslab-abstract.png": (1280, 720),
     "dimilinks-watercolour-astronaut.png": (512, 512),
     "dimilinks-planet.png": (1280, 720),
+    "muyuhan-twice-the-size-astronaut.png": (1024, 1024),
     "muyuhan-twice-the-size-admiral.png": (1024, 1200),
     "muyuhan-comic-astronaut.png": (512, 512),
     "muyuhan-comic-admiral.png": (512, 600),
@@ -102,7 +103,7 @@ def test_every_task_is_told_with_the_states_that_its_client_saw(ran: Ran) -> Non
     table = ran.output.partition("States seen")[2]
     assert len(re.findall(r"TensorsLab .*3 completed \d+\.\d\d +1280x720", table)) == 3
     assert len(re.findall(r"Dimilinks .*succeeded \d+\.\d\d +(1280x720|512x512)", table)) == 2
-    assert len(re.findall(r"muyuhan .*30 done \d+\.\d\d +(1024x1200|512x512, 512x600)", table)) == 2
+    assert len(re.findall(r"muyuhan .*30 done \d+\.\d\d +(1024x1024, 1024x1200|512x512, 512x600)", table)) == 2
 
 
 def test_the_page_mentions_every_picture_and_loads_nothing_from_elsewhere(ran: Ran) -> None:
@@ -113,7 +114,7 @@ def test_the_page_mentions_every_picture_and_loads_nothing_from_elsewhere(ran: R
 
 def test_every_picture_of_the_page_has_an_alternative_text(ran: Ran) -> None:
     page = Page((ran.folder / "index.html").read_text("utf-8"))
-    assert len(page.alts) == len(PICTURES) + 4  # those before four of them
+    assert len(page.alts) == len(PICTURES) + 5  # those before five of them
     assert all(page.alts)
 
 
@@ -131,7 +132,7 @@ def test_wrong_results_fail_the_demo_and_are_named(tmp_path: Path) -> None:
     ran = Ran(tmp_path, DARKROOM_ENGINES="fake")  # which keeps no picture's size
     assert ran.status == 1
     assert "3 of 7 tasks did not succeed:" in ran.errors
-    assert "muyuhan, Twice the size: the picture has 64x64 pixels, not 1024x1200" in ran.errors
+    assert "muyuhan, Twice the size, two at once: the picture has 64x64 pixels, not 1024x1024" in ran.errors
     assert not (ran.folder / "index.html").exists()
     assert not ran.server_runs()
     assert list(ran.temporary.iterdir()) == []

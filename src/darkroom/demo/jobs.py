@@ -124,11 +124,14 @@ def plan(
         ),
         Job(
             muyuhan,
-            "Twice the size",
-            "taskType 6 (upscale), scale 2",
+            "Twice the size, two at once",
+            "taskType 6 (upscale), scale 2, two pictures",
             "POST /submitTask",
-            lambda: muyuhan.submit(6, [uploads[1].result()], scale=2),
-            (Expected("muyuhan-twice-the-size-admiral", 1024, 1200, ADMIRAL),),
+            lambda: muyuhan.submit(6, [upload.result() for upload in uploads], scale=2),
+            (
+                Expected("muyuhan-twice-the-size-astronaut", 1024, 1024, ASTRONAUT),
+                Expected("muyuhan-twice-the-size-admiral", 1024, 1200, ADMIRAL),
+            ),
         ),
         Job(
             muyuhan,
