@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
@@ -150,7 +149,6 @@ async def test_a_failed_migration_leaves_no_connection_open(url, connection):
     assert await rows(url, "SELECT * FROM migration") == []
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root has another user to run it as")
 def test_the_tests_server_runs_from_a_folder_that_it_may_not_enter(postgres, tmp_path):
     install = installed()
     package = tmp_path / "closed" / install.parent.name

@@ -161,8 +161,7 @@ async def test_a_script_that_fails_does_not_take_its_group_down(database, script
     await gate.open()
     with pytest.raises(error):
         await bad
-    assert {account.name for account in await store.accounts()} == {"before", "after"}
-    assert (await before, await after) is not None
+    assert {account.id for account in await store.accounts()} == {(await before).id, (await after).id}
 
 
 async def test_a_query_that_sqlite_rejects_fails_alone(database):
@@ -194,8 +193,7 @@ async def test_a_full_disk_is_answered_as_unavailable_and_leaves_no_trace(databa
     group = await begun(
         *(store.submit((new_task(account.id, price=1, params={"prompt": "x" * 9_000}),)) for _ in range(20))
     )
-    with contextlib.suppress(TaskError):
-        await gate.open()  # it shares the group of nobody, or fails with it
+    await gate.open()
     for failed in await asyncio.gather(*group, return_exceptions=True):
         assert isinstance(failed, TaskError)
         assert (failed.code, failed.retryable) == (Code.UNAVAILABLE, True)

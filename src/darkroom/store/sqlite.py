@@ -52,10 +52,12 @@ class SqliteDatabase:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._statements = statements()
         try:
-            self._writer = self._open()
-            migrate(self._writer)
-            self._reader = self._open()
-            self._reader.execute("PRAGMA query_only = 1")
+            with contextlib.ExitStack() as opened:
+                self._writer = self._open(opened)
+                migrate(self._writer)
+                self._reader = self._open(opened)
+                self._reader.execute("PRAGMA query_only = 1")
+                opened.pop_all()
         except sqlite3.Error as error:
             raise ConnectionError(f"cannot open the database {path}: {error}") from error
         self._waiting: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -64,10 +66,11 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
         self._thread.start()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, opened: contextlib.ExitStack) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=BUSY_TIMEOUT
         )
+        opened.callback(connection.close)
         connection.row_factory = sqlite3.Row
         turn_on_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
