@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import shutil
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+from obstore.exceptions import BaseError as ObjectsError
 
 from . import engines
 from .config import Settings, SettingsError
@@ -28,6 +32,7 @@ from .keys import Keyring, create_key
 from .media import Limits
 from .objects import Objects
 from .objects.signing import Signer, SigningKey
+from .positions import Positions
 from .results import Results
 from .service import Service, utc_now
 from .store import Store
@@ -51,28 +56,25 @@ class Server:
 async def running(settings: Settings) -> AsyncIterator[Server]:
     """Start every part in order; on leaving, give back running tasks and stop in the opposite order."""
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.database_url)
+        with blamed_on("database"):
+            store = await Store.open(settings.database_url)
         stack.push_async_callback(store.close)
-        objects = Objects.open(settings.objects_url)
+        with blamed_on("objects"):
+            objects = Objects.open(settings.objects_url)
         signer = await make_signer(store, settings)
         dialects = discover()
         slots = settings.worker_count
-        made = [make_engine(name, settings, slots) for name in settings.engines]
+        made = make_engines(settings)
         catalog = make_catalog(settings, made, dialects)
         hub, estimates = Hub(), Estimates(slots)
         policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000))
         finishers = Children("darkroom.finish:finish", max(1, slots))
         stack.push_async_callback(finishers.close)
-        results = Results(objects, finishers)
-        inputs = Inputs(
-            store,
-            objects,
-            Fetcher(
-                allow=settings.fetch_allow, max_bytes=settings.max_upload_mib << 20, timeout=settings.fetch_seconds
-            ),
-            Limits(bytes=settings.max_upload_mib << 20, pixels=settings.max_pixels),
-            utc_now,
-        )
+        results = Results(objects, finishers, mark_prompts=settings.mark_prompts)
+        max_bytes = settings.max_upload_mib << 20
+        with blamed_on("fetch_allow"):
+            fetcher = Fetcher(allow=settings.fetch_allow, max_bytes=max_bytes, timeout=settings.fetch_seconds)
+        inputs = Inputs(store, objects, fetcher, Limits(bytes=max_bytes, pixels=settings.max_pixels), utc_now)
         service = Service(
             store=store,
             objects=objects,
@@ -81,6 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             keyring=Keyring(store),
             inputs=inputs,
             signer=signer,
+            positions=Positions(store),
             estimates=estimates,
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
@@ -93,7 +96,20 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         worker = None
         if slots:
             running_engines = {engine.name: await stack.enter_async_context(engine) for engine in made}
-            worker = make_worker(settings, store, running_engines, results, catalog, hub, estimates, policy)
+            name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+            worker = Worker(
+                name,
+                store,
+                running_engines,
+                results,
+                catalog,
+                hub,
+                estimates,
+                workdir=stack.enter_context(work_folder(settings.data_dir / "work", name)),
+                slots=slots,
+                policy=policy,
+                lease=int(settings.lease_seconds * 1000),
+            )
             if settings.database_url.startswith("sqlite:"):
                 # The data folder is locked: whoever held these leases is gone.
                 await janitor.sweep(all_leases=True)
@@ -126,18 +142,33 @@ async def make_signer(store: Store, settings: Settings) -> Signer:
     return Signer(signing_keys, period_ms=min(HOUR, lifetime), lifetime_ms=lifetime)
 
 
-def make_engine(name: str, settings: Settings, slots: int) -> Engine:
-    """One engine, with its own table of the settings."""
-    options = dict(settings.engine.get(name, {}))
+@contextmanager
+def blamed_on(names: str) -> Iterator[None]:
+    """Turn what a part says about its settings into a `SettingsError`."""
     try:
-        return engines.create(name, EngineSettings(max(1, options.pop("slots", slots)), options))
-    except ValueError as error:
-        raise SettingsError(f"engines: {error}") from None
+        yield
+    except (OSError, ValueError, ObjectsError) as error:
+        raise SettingsError(f"{names}: {str(error).partition(chr(10))[0]}") from None
+
+
+def make_engines(settings: Settings) -> list[Engine]:
+    """The engines, each with its own table of the settings."""
+    if unknown := sorted(settings.engine.keys() - engines.names()):
+        raise SettingsError(f"engine: there is no engine {unknown[0]!r}; there are: {', '.join(engines.names())}")
+    made = []
+    for name in settings.engines:
+        options = dict(settings.engine.get(name, {}))
+        slots = options.pop("slots", max(1, settings.worker_count))
+        if type(slots) is not int or slots < 1:
+            raise SettingsError(f"engine: slots of {name!r} must be a whole number from 1")
+        with blamed_on("engines"):
+            made.append(engines.create(name, EngineSettings(slots, options)))
+    return made
 
 
 def make_catalog(settings: Settings, made: Sequence[Engine], dialects: Sequence[Dialect]) -> Catalog:
     """The models of all engines, with names, defaults and prices from the settings."""
-    try:
+    with blamed_on("defaults, aliases or prices"):
         return Catalog(
             (model for engine in made for model in engine.models()),
             defaults=settings.defaults,
@@ -145,60 +176,43 @@ def make_catalog(settings: Settings, made: Sequence[Engine], dialects: Sequence[
             prices=settings.prices,
             vendor_names=(name for dialect in dialects for name in dialect.models),
         )
-    except ValueError as error:
-        raise SettingsError(f"defaults, aliases or prices: {error}") from None
 
 
 def make_application(settings: Settings, service: Service, dialects: Sequence[Dialect]) -> Application:
     """The ASGI application with every dialect in its places."""
-    try:
+    with blamed_on("mounts"):
         mounted = mounts(dialects, settings.mounts)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
     native = next(dialect for dialect in dialects if dialect.name == "native")
     return Application(service, mounted, Pipeline(service, settings.public_url.rstrip("/") or None), native)
 
 
-def make_worker(
-    settings: Settings,
-    store: Store,
-    running_engines: dict[str, Engine],
-    results: Results,
-    catalog: Catalog,
-    hub: Hub,
-    estimates: Estimates,
-    policy: Policy,
-) -> Worker:
-    """The worker of this process, with an empty folder to work in."""
-    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    work = settings.data_dir / "work"
-    for leftover in work.glob("*/owner") if work.exists() else ():
-        if not alive(int(leftover.read_text())):
-            shutil.rmtree(leftover.parent, ignore_errors=True)
-    workdir = work / name
-    workdir.mkdir(parents=True)
-    (workdir / "owner").write_text(str(os.getpid()))
-    return Worker(
-        name,
-        store,
-        running_engines,
-        results,
-        catalog,
-        hub,
-        estimates,
-        workdir=workdir,
-        slots=settings.worker_count,
-        policy=policy,
-        lease=int(settings.lease_seconds * 1000),
-    )
+@contextmanager
+def work_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder of this process's own, removed in the end. Those that processes left which are gone are removed now.
+
+    A lock tells whose process is gone: in a container each start has the same process id.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / name
+    with ExitStack() as own:
+        with locked(parent):  # so that a folder is not taken for left behind while it is being made
+            for other in parent.iterdir():
+                with suppress(BlockingIOError, NotADirectoryError), locked(other, fcntl.LOCK_NB):
+                    shutil.rmtree(other, ignore_errors=True)
+            folder.mkdir()
+            own.enter_context(locked(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def alive(pid: int) -> bool:
-    """Whether a process of this id runs on this machine."""
+@contextmanager
+def locked(folder: Path, how: int = 0) -> Iterator[None]:
+    """Hold the lock of a folder; it ends with this process at the latest."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)

@@ -40,6 +40,7 @@ Database = Annotated[str | None, typer.Option(help="sqlite:PATH or postgresql://
 ServerUrl = Annotated[str, typer.Option(help="Address of the server.", envvar="DARKROOM_SERVER")]
 ApiKey = Annotated[str, typer.Option(help="API key.", envvar="DARKROOM_KEY")]
 LOCAL = "http://127.0.0.1:8080"
+MOST = 10**15  # credits
 
 
 def main() -> None:
@@ -107,7 +108,9 @@ def demo(
 @key_app.command("create")
 def key_create(
     name: Annotated[str, typer.Option(help="Whose key this is.")] = "unnamed",
-    credits: Annotated[int | None, typer.Option(help="Credits of the new account. Default: initial_credits")] = None,  # noqa: A002
+    credits: Annotated[  # noqa: A002
+        int | None, typer.Option(help="Credits of the new account. Default: initial_credits", min=0, max=MOST)
+    ] = None,
     data: Data = None,
     database: Database = None,
     config: Config = None,
@@ -150,7 +153,11 @@ def credit_list(data: Data = None, database: Database = None, config: Config = N
 
 @credit_app.command("grant")
 def credit_grant(
-    account_id: str, amount: int, data: Data = None, database: Database = None, config: Config = None
+    account_id: str,
+    amount: Annotated[int, typer.Argument(min=1, max=MOST)],
+    data: Data = None,
+    database: Database = None,
+    config: Config = None,
 ) -> None:
     """Give credits to an account."""
     from .service import utc_now
@@ -164,7 +171,7 @@ def credit_grant(
 @task_app.command("list")
 def task_list(
     state: Annotated[str | None, typer.Option(help="Only tasks in this state.")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
     server: ServerUrl = LOCAL,
     key: ApiKey = "",
 ) -> None:
@@ -202,7 +209,7 @@ def task_watch(task_id: str, server: ServerUrl = LOCAL, key: ApiKey = "") -> Non
     for output in task["outputs"]:
         print(output["url"])
     if task["state"] != "succeeded":
-        sys.exit(f"darkroom: the task {task['state']}: {(task['error'] or {}).get('message', 'no reason is known')}")
+        sys.exit(f"darkroom: task {task['state']}: {(task['error'] or {}).get('message', 'no reason is known')}")
 
 
 @contextmanager
@@ -214,12 +221,14 @@ def connected(server: str, key: str) -> Iterator[Client]:
 
     if not key:
         sys.exit("darkroom: give --key, or set DARKROOM_KEY; `darkroom key create` makes one")
+    if not key.isascii():
+        sys.exit("darkroom: this is no API key: it has characters that no key has")
     try:
         with Client(server, key) as client:
             yield client
     except ApiError as error:
         sys.exit(f"darkroom: {error.message}")
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         sys.exit(f"darkroom: cannot talk to {server}: {error}")
 
 
@@ -228,7 +237,12 @@ def in_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
     from .store import Store
 
     async def run() -> T:
-        store = await Store.open(settings.database_url)
+        try:
+            if not settings.database:
+                settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            store = await Store.open(settings.database_url)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"database: {error}") from None
         try:
             return await use(store)
         finally:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -74,7 +75,7 @@ class Client:
 
     def get(self, task_id: str, *, wait: float = 0) -> dict[str, Any]:
         """Read a task, at once or when it is final within `wait` seconds."""
-        return self._call("GET", f"/tasks/{task_id}", params={"wait": wait} if wait else {})
+        return self._call("GET", f"/tasks/{quote(task_id, safe='')}", params={"wait": wait} if wait else {})
 
     def wait(self, task_id: str, *, timeout: float = 600) -> dict[str, Any]:
         """Read a task when it is final; `TimeoutError` after `timeout` seconds."""
@@ -98,21 +99,23 @@ class Client:
 
     def cancel(self, task_id: str) -> dict[str, Any]:
         """Stop a task."""
-        return self._call("POST", f"/tasks/{task_id}/cancel")
+        return self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel")
 
     def download(self, url: str, path: Path) -> None:
-        """Save a result."""
-        with self._http.stream("GET", url) as response, path.open("wb") as file:
-            response.raise_for_status()
-            for chunk in response.iter_bytes():
-                file.write(chunk)
+        """Save a result. Its link is enough: the key does not travel to wherever it leads."""
+        with httpx.stream("GET", url, timeout=self._http.timeout, follow_redirects=True) as response:
+            if not response.is_success:
+                raise ApiError(response.status_code, "unknown", f"the link answers {response.status_code}", None)
+            with path.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         response = self._http.request(method, path, **options)
-        if response.is_success:
-            body: dict[str, Any] = response.json() if response.content else {}
-            return body
         try:
+            if response.is_success:
+                body: dict[str, Any] = response.json()
+                return body
             error = response.json()["error"]
             raise ApiError(response.status_code, error["code"], error["message"], error.get("param"))
         except (ValueError, KeyError, TypeError):

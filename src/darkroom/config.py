@@ -44,6 +44,7 @@ class Settings:
     max_pixels: int = 50_000_000
     fetch_seconds: float = 20.0
     fetch_allow: tuple[str, ...] = ()
+    mark_prompts: bool = False
     log_level: str = "info"
     defaults: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -93,11 +94,10 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
                 values[name] = convert(name, value)
             except msgspec.ValidationError as error:
                 problems.append(f"{name} (from {source}): {error}")
+    settings = Settings(**values)
+    problems += check(settings)
     if not problems:
-        settings = Settings(**values)
-        problems += check(settings)
-        if not problems:
-            return settings
+        return settings
     raise SettingsError("\n".join(problems))
 
 
@@ -157,6 +157,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_pixels": (1, 10**9),
     "fetch_seconds": (0.1, 600),
 }
+PRICES = (0, 10**9)
 
 
 def check(settings: Settings) -> list[str]:
@@ -165,6 +166,13 @@ def check(settings: Settings) -> list[str]:
     for name, (low, high) in RANGES.items():
         if not low <= getattr(settings, name) <= high:
             problems.append(f"{name} must be from {low:g} to {high:g}")
+    low, high = PRICES
+    wrong = [model for model, price in settings.prices.items() if not low <= price <= high]
+    problems += [f"prices: that of {model!r} must be from {low:g} to {high:g}" for model in wrong]
+    no_paths = [prefix for prefix in settings.mounts if not prefix.startswith("/") or "{" in prefix]
+    problems += [f'mounts: {prefix!r} must be a path such as "/vendor"' for prefix in no_paths]
+    if not settings.data:
+        problems.append("data must name a folder")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append("log_level is one of debug, info, warning, error")
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):

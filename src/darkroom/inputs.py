@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import re
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
+
+import msgspec
 
 from .core.commands import Inline, Link, Source, Upload
 from .core.errors import Code, TaskError
@@ -55,6 +58,17 @@ class Inputs:
         if found is None or found[1] != account_id:
             raise TaskError(Code.NOT_FOUND, f"There is no file '{file_id[:80]}'. Upload it first.", param="inputs")
         return found[0]
+
+    async def fingerprint(self, source: Source) -> str:
+        """What makes two sources the same one: the content of an upload, the text of a link or of base64 data."""
+        found = hashlib.sha256()
+        kept = await self.store.file(source.file_id) if isinstance(source, Upload) else None
+        if kept is None:
+            found.update(msgspec.json.encode(source))
+        else:
+            async for chunk in await self.objects.get(kept[0].key):
+                found.update(chunk)
+        return found.hexdigest()
 
     async def resolve(self, account_id: str, groups: tuple[tuple[Source, ...], ...]) -> tuple[tuple[File, ...], ...]:
         """Every source as a stored file, in place. The same source is fetched once."""

@@ -10,24 +10,30 @@ import asyncio
 import errno
 import fcntl
 import gc
+import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvicorn
 import uvloop
-from granian.constants import Interfaces
-from granian.server.embed import Server as HttpServer
 
 from .app import Server, running
 from .config import Settings
 from .log import Event, configure, write
+from .web.protocol import PollProtocol
+
+BACKLOG = 1024  # connections that wait to be accepted
+DRAIN = 3  # seconds that requests may take to end when the server stops
+LAST_RESORT = 9.5  # seconds after which a server that was told to stop ends, whatever still runs
 
 
 class StartError(RuntimeError):
-    """Why the server cannot start, and what to do."""
+    """Why the server cannot start or go on, and what to do."""
 
 
 def serve(settings: Settings) -> None:
@@ -43,24 +49,70 @@ async def serve_async(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with reserved_port(settings.host, settings.port) as port:
+    with listening(settings.host, settings.port) as listener:
+        port = listener.getsockname()[1]
         async with running(settings) as server:
-            http = HttpServer(
-                server.application,
-                address=settings.host,
-                port=port,
-                interface=Interfaces.ASGINL,
-                log_enabled=False,
-                backlog=1024,
-            )
-            serving = asyncio.create_task(http.serve())
-            await answering(settings.host, port, serving)
-            announce(server, f"http://{bracketed(settings.host)}:{port}")
-            gc.freeze()
-            await asyncio.wait({asyncio.create_task(stop.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
+            http = HttpServer(http_config(server))
+            serving = asyncio.create_task(http.serve(sockets=[listener]))
+            await asyncio.wait({asyncio.create_task(http.ready.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                announce(server, f"http://{bracketed(settings.host)}:{port}")
+                gc.freeze()
+                await asyncio.wait({asyncio.create_task(stop.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                raise StartError("the HTTP server stopped by itself") from serving.exception()
             write(Event.SERVER_STOPPING)
-            http.stop()  # type: ignore[no-untyped-call]
-            await asyncio.wait({serving}, timeout=3)
+            end_for_certain()
+            http.should_exit = True
+            await asyncio.wait({serving}, timeout=DRAIN + 1)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without signal handlers of its own: ours give back running tasks too."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve_async`."""
+        yield
+
+
+def http_config(server: Server) -> uvicorn.Config:
+    """How HTTP is served. Time-outs in seconds."""
+    return uvicorn.Config(
+        server.application,
+        http=PollProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=DRAIN,
+    )
+
+
+def end_for_certain() -> None:
+    """End this process soon, even if an engine does not stop: what it runs is run again after the next start."""
+
+    def end() -> None:
+        write(Event.LOOP_FAILED, level=logging.ERROR, loop="stop", reason="an engine did not stop in time")
+        os._exit(0)
+
+    timer = threading.Timer(LAST_RESORT, end)
+    timer.daemon = True
+    timer.start()
 
 
 def announce(server: Server, address: str) -> None:
@@ -75,38 +127,25 @@ def announce(server: Server, address: str) -> None:
     print(f"darkroom ready at {address}", flush=True)
 
 
-async def answering(host: str, port: int, serving: asyncio.Task[None]) -> None:
-    """Return when the port accepts connections."""
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(reachable(host), port)
-        except OSError:
-            await asyncio.sleep(0.005)
-            continue
-        writer.close()
-        await writer.wait_closed()
-        return
-    await serving
-    raise StartError("the HTTP server stopped at once")
-
-
-@contextmanager
-def reserved_port(host: str, port: int) -> Iterator[int]:
-    """The port to listen on; 0 picks a free one. It is held for us until the HTTP server has it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens at the address; port 0 picks a free one."""
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # Without SO_REUSEPORT, so that another server on this port is noticed.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            if port:
-                probe.listen(1)
-            free: int = probe.getsockname()[1]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise StartError(f"port {port} of {host} is in use: stop what listens there, or choose --port") from None
         raise StartError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    yield free
+    listener.setblocking(False)
+    return listener
 
 
 @contextmanager
@@ -140,11 +179,6 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StartError(f"cannot make the folder {path}: {error.strerror}") from None
-
-
-def reachable(host: str) -> str:
-    """An address that reaches a server which listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - not bound here
 
 
 def bracketed(host: str) -> str:

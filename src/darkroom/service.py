@@ -7,6 +7,7 @@ refusal is a `TaskError`.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,11 +16,12 @@ import msgspec
 
 from .core import commands
 from .core.catalog import Catalog, Model, check_params
-from .core.commands import Account, Command, Content, Deleted, Result, Submit, TaskPage, TaskResult
+from .core.commands import Account, Command, Content, Deleted, Result, Submit, TaskPage, TaskResult, Upload
 from .core.errors import Code, TaskError
+from .core.family import combine
 from .core.ids import new_id
 from .core.machine import Policy, decide
-from .core.task import State, Task, Trigger
+from .core.task import File, State, Task, Trigger
 from .dialects import Dialect
 from .estimates import Estimates
 from .hub import WORK, Hub, woken
@@ -28,6 +30,7 @@ from .keys import Keyring
 from .log import Event, write
 from .objects import Objects
 from .objects.signing import Signer
+from .positions import Positions
 from .store import LAST, Store
 
 Clock = Callable[[], int]
@@ -52,6 +55,7 @@ class Service:
     keyring: Keyring
     inputs: Inputs
     signer: Signer
+    positions: Positions
     estimates: Estimates
     policy: Policy
     task_lifetime: int  # milliseconds that a task may wait and run
@@ -96,17 +100,23 @@ class Service:
             )
         tasks = await self.plan(account_id, command, dialect)
         key = command.idempotency_key
-        made = await self.store.submit(tasks, idempotency_key=key, request_digest=digest(command) if key else None)
-        read = commands.Get(made.public_id, command.wait)
-        if made.replayed:
-            return await self.get(account_id, read)
-        write(Event.TASK_SUBMITTED, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
-        self.hub.notify(WORK)
         try:
-            return await self.get(account_id, read)
+            request_digest = await self.digest(command) if key else None
+            made = await self.store.submit(tasks, idempotency_key=key, request_digest=request_digest)
+        except TaskError:
+            await self.inputs.discard(fetched(command, tasks))
+            raise
+        if made.replayed:
+            await self.inputs.discard(fetched(command, tasks))
+            return await self.get(account_id, commands.Get(made.public_id, command.wait))
+        write(Event.TASK_SUBMITTED, level=logging.DEBUG, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
+        self.hub.notify(WORK)
+        task = as_stored(tasks, made.seqs)
+        try:
+            return await self.result(await self.until_final(task, command.wait) if command.wait else task)
         except TaskError:
             # It is stored and will run: whatever happens now, the caller must learn its id.
-            return TaskResult(tasks[0])
+            return TaskResult(task)
 
     async def plan(self, account_id: str, command: Submit, dialect: Dialect) -> tuple[Task, ...]:
         """The rows that a submit makes: one task, or a parent and then its children."""
@@ -148,6 +158,14 @@ class Service:
             for inputs in files
         )
 
+    async def digest(self, command: Submit) -> str:
+        """What makes two requests the same one. An upload has a new id each time: its content counts."""
+        rest = replace(command, wait=0, idempotency_key=None, inputs=(), parts=())
+        found = hashlib.sha256(msgspec.json.encode(rest))
+        for group in command.parts or (command.inputs,):
+            found.update(msgspec.json.encode([await self.inputs.fingerprint(source) for source in group]))
+        return found.hexdigest()
+
     # ---- read
 
     async def get(self, account_id: str, command: commands.Get) -> TaskResult:
@@ -176,7 +194,7 @@ class Service:
             return TaskResult(task)
         now = self.clock()
         waits = task.state is State.QUEUED
-        ahead = await self.store.ahead(task.children[0] if task.children else task) if waits else 0
+        ahead = await self.positions.ahead(task.children[0] if task.children else task) if waits else 0
         return TaskResult(
             task,
             ahead + 1 if waits else None,
@@ -298,10 +316,17 @@ def check_inputs(model: Model, given: int) -> None:
     raise TaskError(Code.INVALID_INPUT, f"Model '{model.name}' {takes}; {given} were given.", param="inputs")
 
 
-def digest(command: Submit) -> str:
-    """What makes two requests the same one."""
-    same = replace(command, wait=0, idempotency_key=None)
-    return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+def as_stored(tasks: tuple[Task, ...], seqs: tuple[int, ...]) -> Task:
+    """New tasks as a reader would find them now."""
+    first, *parts = (replace(task, seq=seq, version=1) for task, seq in zip(tasks, seqs, strict=True))
+    return combine(first, tuple(parts)) if parts else first
+
+
+def fetched(command: Submit, tasks: tuple[Task, ...]) -> tuple[File, ...]:
+    """The inputs that were stored for this command alone, not handed in as uploads."""
+    groups = command.parts or (command.inputs,)
+    uploads = {source.file_id for group in groups for source in group if isinstance(source, Upload)}
+    return tuple({file.id: file for task in tasks for file in task.inputs if file.id not in uploads}.values())
 
 
 def not_found() -> TaskError:

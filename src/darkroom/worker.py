@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from .core.machine import Change, Policy, after_failure, decide
 from .core.task import Artifact, State, Task, Trigger
 from .engines import Engine, Job
 from .estimates import Estimates
+from .folders import Folders
 from .hub import WORK, Hub, woken
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
@@ -33,7 +33,7 @@ IDLE = 2.0  # seconds between looks at the queue without a wake-up
 PULSE = 0.25  # seconds between looks at the running attempts
 REWRITE = 1.0  # seconds between tries to write down an outcome
 STOP_WITHIN = 5.0  # seconds that an engine has to stop
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +93,7 @@ class Worker:
         self._catalog = catalog
         self._hub = hub
         self._estimates = estimates
-        self._workdir = workdir
+        self._folders = Folders(workdir)
         self._slots = slots
         self._policy = policy
         self._lease = lease
@@ -140,9 +140,10 @@ class Worker:
 
         A task that had to wait for its engine would use up its time limit, and a slot that others could use.
         """
-        busy = Counter(attempt.task.engine for attempt in self._attempts)
+        # A finished engine's slot is free while its outcome is written down, so that one commit carries both.
+        busy = Counter(attempt.task.engine for attempt in self._attempts if not attempt.ended)
         free = {name: engine.slots - busy[name] for name, engine in self._engines.items() if engine.slots > busy[name]}
-        return tuple(free), min([self._slots - len(self._attempts), *free.values()]) if free else 0
+        return tuple(free), min([self._slots - busy.total(), *free.values()]) if free else 0
 
     async def _claim(self, names: tuple[str, ...], room: int) -> list[Task]:
         try:
@@ -165,14 +166,15 @@ class Worker:
         attempt = Attempt(task, self)
         self._attempts.add(attempt)
         attempt.running = asyncio.create_task(self._attempt(attempt))
-        attempt.running.add_done_callback(lambda _: self._ended(attempt))
-        self._hub.notify(task.id, *parent_of(task))
-        write(Event.TASK_CLAIMED, task=task.id, attempt=task.attempt, engine=task.engine, model=task.model)
-
-    def _ended(self, attempt: Attempt) -> None:
-        self._attempts.remove(attempt)
-        self._free.set()
-        self._hub.notify(WORK)
+        attempt.running.add_done_callback(lambda _: self._attempts.remove(attempt))
+        write(
+            Event.TASK_CLAIMED,
+            level=logging.DEBUG,
+            task=task.id,
+            attempt=task.attempt,
+            engine=task.engine,
+            model=task.model,
+        )
 
     # ---- one attempt
 
@@ -181,9 +183,8 @@ class Worker:
         artifacts: tuple[Artifact, ...] = ()
         warnings: tuple[str, ...] = ()
         error: TaskError | None = None
-        workdir = self._workdir / f"{task.id}-{task.attempt}"
         try:
-            artifacts, warnings = await self._work(attempt, workdir)
+            artifacts, warnings = await self._work(attempt)
         except asyncio.CancelledError as raised:
             if attempt.stop is None and canceled():
                 raise  # the whole process stops, and not by `stop`
@@ -191,8 +192,9 @@ class Worker:
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever an engine raises is a failed attempt
             error = raised if isinstance(raised, TaskError) else broken(task, raised)
         finally:
-            shutil.rmtree(workdir, ignore_errors=True)
             attempt.ended = True
+            self._free.set()
+            self._hub.notify(WORK)
         trigger = Trigger.COMPLETE
         if error is not None and attempt.stop is not None:
             trigger, error = attempt.stop, None  # whatever an engine says when it is stopped
@@ -202,19 +204,22 @@ class Worker:
             write(Event.TASK_LOST, level=logging.WARNING, task=task.id, attempt=task.attempt)
             await self._results.discard(artifacts)
 
-    async def _work(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
-        task = attempt.task
-        limit = asyncio.timeout(self._limit(task))
+    async def _work(self, attempt: Attempt) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
+        limit = asyncio.timeout(self._limit(attempt.task))
         try:
             async with limit:
-                workdir.mkdir(parents=True)  # noqa: ASYNC240 - as quick as handing it to a thread
-                inputs = await self._results.fetch_inputs(task, workdir) if task.inputs else ()
-                outputs = await self._engines[task.engine].run(job_of(task, inputs, workdir), attempt)
-                return await self._results.keep(task, outputs, workdir) if outputs else ((), ())
+                with self._folders.one() as workdir:
+                    return await self._run_engine(attempt, workdir)
         except TimeoutError:
             if not limit.expired():
                 raise  # the engine's own
             raise TaskError(Code.TIMED_OUT, "The task took longer than it may.", retryable=True) from None
+
+    async def _run_engine(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
+        task = attempt.task
+        inputs = await self._results.fetch_inputs(task, workdir) if task.inputs else ()
+        outputs = await self._engines[task.engine].run(job_of(task, inputs, workdir), attempt)
+        return await self._results.keep(task, outputs, workdir) if outputs else ((), ())
 
     def _limit(self, task: Task) -> float:
         """Seconds that the attempt may take: the model's limit, or what is left until the task's deadline."""
@@ -252,6 +257,8 @@ class Worker:
             self._estimates.observe(task.model, seconds)
         write_outcome(done, error, seconds)
         self._hub.notify(task.id, *parent_of(task))
+        if not done.state.final:
+            self._hub.notify(WORK)  # it is due before the next look at the queue
         return True
 
     async def _apply(self, task: Task, change: Change) -> Task | None:

@@ -123,6 +123,11 @@ class Store:
         rows = await self._database.read("glance", public_id=public_id)
         return (rows[0][0], rows[0][1]) if rows else None
 
+    def glance_at_once(self, public_id: str) -> tuple[str, int] | None:
+        """The same without waiting, or `None` where that cannot be told."""
+        rows = self._database.read_at_once("glance", public_id=public_id)
+        return (rows[0][0], rows[0][1]) if rows else None
+
     async def tasks(self, account_id: str, state: State | None, limit: int, before: int = LAST) -> list[Task]:
         """A page of an account's tasks, newest first, below the sequence number `before`."""
         before = max(0, min(before, LAST))  # it came from a caller's cursor
@@ -138,10 +143,14 @@ class Store:
         rows = await self._database.read("children", parent_id=task.id)
         return combine(task, tuple(task_from(child) for child in rows))
 
-    async def ahead(self, task: Task, limit: int = 10_000) -> int:
+    async def ahead(self, task: Task, limit: int) -> int:
         """How many tasks will be claimed before this one, counted up to `limit`."""
         rows = await self._database.read("ahead", priority=task.priority, seq=task.seq, limit=limit)
         return int(rows[0]["ahead"])
+
+    async def queue(self, limit: int) -> list[tuple[int, int]]:
+        """The first waiting tasks as (-priority, seq), in the order in which they will be claimed."""
+        return [(row[0], row[1]) for row in await self._database.read("queue", limit=limit)]
 
     async def expired(self, now: int, limit: int = 100) -> list[Task]:
         """Running tasks whose lease ended."""

@@ -23,6 +23,9 @@ class Database(Protocol):
     async def read(self, name: str, **params: Any) -> list[Row]:
         """Run one reading query."""
 
+    def read_at_once(self, name: str, **params: Any) -> list[Row] | None:
+        """Run one reading query without waiting; `None` where the database cannot."""
+
     async def write(self, script: Callable[[], Script[T]]) -> T:
         """Run a script in one transaction; durable when this returns, or nothing of it happened."""
 

@@ -22,9 +22,13 @@ from .rows import change_params, task_from, task_params
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What a submit made. `replayed` is true when the idempotency key had made it before."""
+    """What a submit made: the first task's public id and the sequence numbers of all of them.
+
+    `replayed` is true when the idempotency key had made it before; then there are no numbers.
+    """
 
     public_id: str
+    seqs: tuple[int, ...] = ()
     replayed: bool = False
 
 
@@ -41,6 +45,7 @@ def one_query(name: str, params: dict[str, Any]) -> Script[list[Row]]:
 def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) -> Script[Submitted]:
     """Idempotency key, hold on credits, rows and events."""
     first = tasks[0]
+    seqs: list[int] = []
     for task in tasks:
         own = task is first
         added = yield "add_task", task_params(task, key if own else None, digest if own else None)
@@ -51,6 +56,7 @@ def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) 
                 return replay(found[0], digest)
         if not added:
             raise TaskError(Code.CONFLICT, "The task's new id is taken. Send the request again.", retryable=True)
+        seqs.append(added[0]["seq"])
     # Rows before credits, so that a repeated request is answered with its task even when the account is now empty.
     amount = sum(task.price for task in tasks)
     if amount:
@@ -60,7 +66,7 @@ def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) 
     for task in tasks:
         yield from add_entries(task.account_id, task.id, ledger.hold(task.price), task.created_at)
         yield from add_event(task.id, 1, State.QUEUED, 0, task.created_at)
-    return Submitted(first.public_id)
+    return Submitted(first.public_id, tuple(seqs))
 
 
 def replay(row: Row, digest: str | None) -> Submitted:

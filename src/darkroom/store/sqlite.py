@@ -79,6 +79,10 @@ class SqliteDatabase:
 
     async def read(self, name: str, **params: Any) -> list[Row]:
         """Run one reading query at once: an indexed read takes microseconds, a thread hop would take longer."""
+        return self.read_at_once(name, **params)
+
+    def read_at_once(self, name: str, **params: Any) -> list[Row]:
+        """Run one reading query on the calling thread."""
         try:
             return self._reader.execute(self._statements[name].text, bound(params)).fetchall()
         except sqlite3.Error as error:

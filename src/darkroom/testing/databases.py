@@ -67,6 +67,10 @@ class FaultyDatabase:
         """Run one reading query."""
         return await self.database.read(name, **params)
 
+    def read_at_once(self, name: str, **params: Any) -> list[Row] | None:
+        """Run one reading query without waiting."""
+        return self.database.read_at_once(name, **params)
+
     async def write(self, script: Callable[[], Script[T]]) -> T:
         """Run a script up to its fault."""
         return await self.database.write(lambda: self._interrupted(script()))

@@ -31,6 +31,7 @@ from .headers import with_task_headers
 from .status import TASK, StatusPath
 
 MAX_BODY = 64 << 20  # bytes of a JSON or urlencoded body: nine pictures as base64 fit
+MAX_SMALL = 1 << 20  # bytes of a body that can hold no picture
 MAX_FORM = 512 << 20  # bytes of a multipart body, which goes to disk
 MAX_FIELD = 1 << 20  # bytes of one text field
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -112,7 +113,7 @@ class Pipeline:
         finally:
             if kept:
                 await self._service.inputs.discard(kept)
-        return response(answer)
+        return response(answer, closing=unread(request))
 
     def wire_request(self, mounted: Mounted, request: Request) -> WireRequest:
         """The request as plain data, its body not read yet."""
@@ -132,21 +133,17 @@ class Pipeline:
         media_type = wire.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == FORMS[0] and endpoint.uploads:
             return await self._with_form(wire, request, account_id)
-        body = b"".join([chunk async for chunk in limited(request, MAX_BODY)])
-        if media_type == FORMS[1]:
-            form = await FormParser(request.headers, one_chunk(body)).parse()
-            return replace(wire, body=body, form=texts(form))
-        return replace(wire, body=body)
+        takes_pictures = not endpoint.poll and (endpoint.request is not None or endpoint.form)
+        stream = limited(request, MAX_BODY if takes_pictures else MAX_SMALL)
+        if media_type == FORMS[1] and endpoint.form:  # elsewhere it is what curl -d calls JSON
+            return replace(wire, form=texts(await parsed(FormParser(request.headers, stream))))
+        return replace(wire, body=b"".join([chunk async for chunk in json_only(stream)]))
 
     async def _with_form(self, wire: WireRequest, request: Request, account_id: str) -> WireRequest:
-        parser = MultiPartParser(
-            request.headers, limited(request, MAX_FORM), max_files=32, max_fields=200, max_part_size=MAX_FIELD
+        stream = limited(request, MAX_FORM)
+        form = await parsed(
+            MultiPartParser(request.headers, stream, max_files=32, max_fields=200, max_part_size=MAX_FIELD)
         )
-        try:
-            form = await parser.parse()
-        except (MultiPartException, KeyError, UnicodeDecodeError) as error:
-            reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
-            raise TaskError(Code.INVALID_INPUT, f"The multipart body cannot be read: {reason}.") from None
         files: list[FormFile] = []
         try:
             for name, value in form.multi_items():
@@ -168,29 +165,59 @@ class Pipeline:
             raise
 
 
+async def parsed(parser: FormParser | MultiPartParser) -> FormData:
+    """The form that a body holds, or `invalid_input`."""
+    try:
+        return await parser.parse()
+    except (MultiPartException, KeyError, UnicodeDecodeError) as error:
+        reason = error.message.rstrip(".") if isinstance(error, MultiPartException) else "it has no boundary"
+        kind = "multipart body" if isinstance(parser, MultiPartParser) else "form"
+        raise TaskError(Code.INVALID_INPUT, f"The {kind} cannot be read: {reason}.") from None
+
+
 def texts(form: FormData) -> tuple[tuple[str, str], ...]:
     """The text fields of a form, in order."""
     return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
 async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """A request's body, refused as soon as it is known to be larger than `limit` bytes."""
+    """A request's body, refused as soon as it is known to be larger than `limit` bytes.
+
+    It ends with its last byte, not with the word that this was the last one: a client that has sent all may be gone.
+    """
     error = TaskError(Code.TOO_LARGE, f"The request is larger than {limit >> 20} MiB.")
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared[:19]) > limit:
+    declared = request.headers.get("content-length")
+    length = int(declared[:19]) if declared and declared.isdigit() else None
+    if (declared and length is None) or (length or 0) > limit:
         raise error
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more and size != length:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > limit:
             raise error
         yield chunk
+    request.state.body_read = True
 
 
-async def one_chunk(body: bytes) -> AsyncGenerator[bytes, None]:
-    """A body that was read, as a stream again."""
-    yield body
-    yield b""
+async def json_only(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, refused by its first byte where it cannot be JSON as dialects take it."""
+    begun = False
+    async for chunk in stream:
+        start = chunk.lstrip()[:1]
+        if not begun and start and start not in b"{[":
+            raise TaskError(Code.INVALID_INPUT, "The request body is not valid JSON: it must be an object.")
+        begun = begun or bool(start)
+        yield chunk
+
+
+def unread(request: Request) -> bool:
+    """True when a body is under way that nobody will read, so that no other request can follow it."""
+    declared = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    return declared and not getattr(request.state, "body_read", False)
 
 
 def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireResponse:
@@ -200,9 +227,11 @@ def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireRespon
     return dialect.encode_error(error, wire)
 
 
-def response(answer: WireResponse) -> Response:
-    """Plain data as an HTTP answer."""
+def response(answer: WireResponse, *, closing: bool = False) -> Response:
+    """Plain data as an HTTP answer; `closing` ends the connection with it."""
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **dict(answer.headers)}
+    if closing:
+        headers["Connection"] = "close"
     return Response(answer.body, answer.status, headers, answer.media_type)
 
 
@@ -213,13 +242,14 @@ class Application:
         self._native = native
         routes = [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
         app = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})
+        app.router.redirect_slashes = False  # behind a proxy it would send clients to the wrong place
         polls = (item for item in mounted if item.endpoint.poll)
-        self._status = StatusPath(service.store, service.keyring, polls, app)
+        self.status = StatusPath(service.store, service.keyring, polls, app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. A client that hangs up in the middle of a file is no error."""
         with suppress(ClientDisconnect):
-            await self._status(scope, receive, send)
+            await self.status(scope, receive, send)
 
     async def _lost(self, request: Request, error: Any) -> Response:
         """A path or a method that nobody serves."""

@@ -3,6 +3,9 @@
 The first poll of a task in some state takes the long way through the pipeline, and its answer is remembered together
 with the task's version. The next one checks the key, reads account and version of the task (one small indexed read) and
 sends the remembered bytes. The row is the truth: an answer is never older than the row.
+
+`protocol.py` asks here for requests that repeat an earlier one byte for byte, before they are parsed. For others, and
+where the database has to be waited for, the same is done as ASGI middleware.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,66 +31,76 @@ UNFINISHED_FOR = 1.0  # seconds: position and estimate move without the task cha
 MAX_BODY = 16_384  # bytes of a poll's body; a longer one takes the long way
 LONG_WAY = frozenset({b"prefer", b"if-none-match"})  # headers that may change the answer
 TASK = "darkroom.task"  # where the pipeline leaves the task that it answered with
+BYTES = "darkroom.bytes"  # where the protocol leaves the bytes of a request that arrived whole
 
+K = TypeVar("K")
+Headers = list[tuple[bytes, bytes]]
 Key = tuple[str, bytes, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """An answer, and for whom and how long it holds."""
+    """An answer, and for whom and how long it holds. `tail` is what follows status and date in HTTP/1.1."""
 
-    api_key: str | None
+    api_key: str
     task_id: str
     seen: tuple[str, int]
     until: float
     start: Message
     body: Message
+    tail: bytes
 
 
 class StatusPath:
-    """ASGI middleware in front of `app` for the endpoints that are status polls."""
+    """Remembers the answers of endpoints that are status polls; ASGI middleware in front of `app`."""
 
     def __init__(self, store: Store, keyring: Keyring, polls: Iterable[Mounted], app: ASGIApp) -> None:
         self._store = store
         self._keyring = keyring
         self._app = app
-        self._exact: dict[tuple[str, str], Mounted] = {}
-        self._tails: dict[tuple[str, str], Mounted] = {}
+        self._exact: set[tuple[str, str]] = set()
+        self._tails: set[tuple[str, str]] = set()
         for mounted in polls:
             head, brace, _ = mounted.path.partition("{")
-            places = self._tails if brace else self._exact
-            places[mounted.endpoint.method, head] = mounted
+            (self._tails if brace else self._exact).add((mounted.endpoint.method, head))
         self._remembered: dict[Key, Remembered] = {}
+        self._by_bytes: dict[bytes, Remembered] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from memory where that is right, otherwise let `app` answer and remember."""
-        if scope["type"] != "http" or not self._is_poll(scope):
+        if scope["type"] != "http" or not self._is_poll(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
         body = b""
         if scope["method"] == "POST":
-            messages, complete = await read_body(scope, receive)
-            receive = replayed(messages, receive)
-            if complete is None:
+            message = await receive()
+            receive = replayed(message, receive)
+            body = message.get("body", b"")
+            if message["type"] != "http.request" or message.get("more_body") or len(body) > MAX_BODY:
                 await self._app(scope, receive, send)
                 return
-            body = complete
-        key = key_of(scope, body)
+        key = key_of(scope["path"], scope["query_string"], scope["headers"], body)
         if key is None:
             await self._app(scope, receive, send)
             return
         known = self._remembered.get(key)
         if known is not None and await self._holds(known):
+            if BYTES in scope:
+                keep(self._by_bytes, scope[BYTES], known)
             await send(known.start)
             await send(known.body)
             return
         await self._answer_and_remember(key, scope, receive, send)
 
-    def _is_poll(self, scope: Scope) -> bool:
-        path, method = scope["path"], scope["method"]
-        if (method, path) in self._exact:
-            return True
-        return (method, path[: path.rfind("/") + 1]) in self._tails
+    def same_bytes(self, request: bytes) -> Remembered | None:
+        """The answer to a request that repeats an earlier one, if it can be told without waiting that it holds."""
+        known = self._by_bytes.get(request)
+        if known is None or known.until <= time.monotonic() or self._keyring.known(known.api_key) != known.seen[0]:
+            return None
+        return known if self._store.glance_at_once(known.task_id) == known.seen else None
+
+    def _is_poll(self, method: str, path: str) -> bool:
+        return (method, path) in self._exact or (method, path[: path.rfind("/") + 1]) in self._tails
 
     async def _holds(self, known: Remembered) -> bool:
         if known.until <= time.monotonic():
@@ -108,58 +121,44 @@ class StatusPath:
         await self._app(scope, receive, watched)
         self._remembered.pop(key, None)
         task, api_key = scope.get(TASK, (None, None))
-        if task is None or task.parts or len(sent) != 2 or sent[0]["status"] != 200:
+        if task is None or len(sent) != 2 or sent[0]["status"] != 200:
             return
-        if len(self._remembered) >= REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-        self._remembered[key] = remember(task, api_key, sent)
+        keep(self._remembered, key, remember(task, api_key, sent[0], sent[1]))
 
 
-def remember(task: Task, api_key: str | None, sent: list[Message]) -> Remembered:
+def remember(task: Task, api_key: str, start: Message, body: Message) -> Remembered:
     """What was just sent, to be sent again while the task stays as it is."""
     until = time.monotonic() + (FINAL_FOR if task.state.final else UNFINISHED_FOR)
-    return Remembered(api_key, task.public_id, (task.account_id, task.version), until, sent[0], sent[1])
+    head = b"".join(b"%b: %b\r\n" % header for header in start["headers"])
+    tail = head + b"\r\n" + body["body"]
+    return Remembered(api_key, task.public_id, (task.account_id, task.version), until, start, body, tail)
 
 
-def key_of(scope: Scope, body: bytes) -> Key | None:
-    """Everything of a poll that its answer depends on; `None` where a header makes it a special one."""
+def keep(answers: dict[K, Remembered], key: K, known: Remembered) -> None:
+    """Remember an answer, and forget the oldest one when there are too many."""
+    if len(answers) >= REMEMBERED:
+        del answers[next(iter(answers))]
+    answers[key] = known
+
+
+def key_of(path: str, query: bytes, headers: Headers, body: bytes) -> Key | None:
+    """Everything of a poll that its answer depends on; `None` where something makes it a special one."""
     authorization = host = b""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"authorization":
             authorization = value
         elif name == b"host":
             host = value
         elif name in LONG_WAY:
             return None
-    query = scope["query_string"]
-    return None if b"wait" in query else (scope["path"], query, authorization, host, body)
+    return None if b"wait" in query else (path, query, authorization, host, body)
 
 
-async def read_body(scope: Scope, receive: Receive) -> tuple[list[Message], bytes | None]:
-    """The messages that were received, and the body that they make; `None` where it is too long or never ended.
-
-    A server may announce more although everything is there; waiting for its empty last message would cost a switch.
-    """
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    declared = int(length) if length.isdigit() and len(length) < 10 else None
-    messages: list[Message] = []
-    body = b""
-    while True:
-        message = await receive()
-        messages.append(message)
-        body += message.get("body", b"")
-        if message["type"] != "http.request" or len(body) > MAX_BODY:
-            return messages, None
-        if len(body) == declared or not message.get("more_body"):
-            return messages, body
-
-
-def replayed(messages: list[Message], receive: Receive) -> Receive:
-    """`receive` with messages put back in front."""
-    waiting = iter(messages)
+def replayed(message: Message, receive: Receive) -> Receive:
+    """`receive` with a message put back in front."""
+    waiting = [message]
 
     async def again() -> Message:
-        message = next(waiting, None)
-        return await receive() if message is None else message
+        return waiting.pop() if waiting else await receive()
 
     return again

@@ -104,8 +104,13 @@ SELECT COUNT(*) AS ahead FROM (
         AND (priority > :priority OR (priority = :priority AND seq < :seq)) LIMIT :limit
 ) AS waiting
 
+-- name: queue
+-- The waiting tasks in the order in which they will be claimed, read from the index alone.
+SELECT -priority AS rank, seq FROM task WHERE state = 'queued' AND parts = 0 ORDER BY priority DESC, seq LIMIT :limit
+
 -- name: claim
--- Lease due tasks to one worker. REPLACE asks whether an engine is in the list, case and all (LIKE differs). The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
+-- Lease due tasks to one worker. REPLACE asks whether an engine is in the list, case and all (LIKE differs).
+-- The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
 WITH due AS MATERIALIZED (
     SELECT id FROM task
     WHERE state = 'queued' AND parts = 0 AND run_at <= :now AND REPLACE(:engines, ',' || engine || ',', '') <> :engines

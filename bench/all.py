@@ -1,0 +1,29 @@
+"""Runs every benchmark, and prints one table. Under four minutes; wants a machine that does nothing else.
+
+Ratios within one run mean something on any machine; absolute figures belong to the machine in the first line.
+"""
+
+from __future__ import annotations
+
+import os
+
+import busy
+import footprint
+import polls
+import report
+import submits
+import tasks
+import wrk
+
+
+def main() -> None:
+    """Measure everything."""
+    wrk.need_wrk()
+    print(report.machine(), flush=True)
+    rows = [row for measure in (polls, submits, tasks, footprint, busy) for row in measure.measure()]
+    print(report.table(rows))
+    print(f"\nload average at the end: {os.getloadavg()[0]:.2f}")
+
+
+if __name__ == "__main__":
+    main()

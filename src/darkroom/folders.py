@@ -1,0 +1,44 @@
+"""Folders for jobs to work in."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Folders:
+    """Gives out empty folders and removes them with what is in them.
+
+    One that a job left empty serves the next: to make and remove a folder costs more than many a small job.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._empty: list[Path] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Path]:
+        """A folder of the caller's own for a while, empty at first."""
+        folder = self._empty.pop() if self._empty else self._parent / secrets.token_hex(8)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield folder
+        except BaseException:
+            # A thread of a job that was stopped may still write: into this folder, which the next job must not have.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if is_empty(folder):
+            self._empty.append(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder exists and nothing is in it."""
+    try:
+        return next(folder.iterdir(), None) is None
+    except OSError:
+        return False

@@ -1,0 +1,111 @@
+"""Requests at the level of bytes: what a repeated poll may skip, and what it may not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from darkroom.app import running
+from darkroom.config import Settings
+from darkroom.serve import HttpServer, http_config, listening
+
+POLL = b"GET /api/tasks/%b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\n\r\n"
+
+
+class Wire:
+    """A server without workers, a key and one waiting task."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self.port = port
+        self.key = key.encode()
+        self.task = b""
+
+    async def talk(self, *parts: bytes, answers: int) -> list[bytes]:
+        """Send parts over one connection, with a pause after each, and read so many whole answers."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        found = []
+        try:
+            async with asyncio.timeout(10):
+                for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+                for _ in range(answers):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = next(
+                        int(line[16:]) for line in head.split(b"\r\n") if line.startswith(b"content-length: ")
+                    )
+                    found.append(head + await reader.readexactly(length))
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        return found
+
+    def poll(self) -> bytes:
+        return POLL % (self.task, self.key)
+
+
+@pytest.fixture
+async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    listener = listening("127.0.0.1", 0)
+    async with running(Settings(data=str(tmp_path), workers=0, engines=("fake",))) as server:
+        http = HttpServer(http_config(server))
+        serving = asyncio.create_task(http.serve(sockets=[listener]))
+        await http.ready.wait()
+        wire = Wire(listener.getsockname()[1], server.first_key or "")
+        body = b'{"operation": "image.generate"}'
+        head = b"POST /api/tasks HTTP/1.1\r\nhost: a\r\nauthorization: %b\r\ncontent-length: %d\r\n\r\n"
+        (made,) = await wire.talk(head % (wire.key, len(body)) + body, answers=1)
+        wire.task = made.partition(b'"id":"')[2].partition(b'"')[0]
+        yield wire
+        http.should_exit = True
+        await serving
+
+
+def body_of(answer: bytes) -> bytes:
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+async def test_the_same_bytes_get_the_same_answer(wire: Wire) -> None:
+    answers = await wire.talk(wire.poll(), wire.poll(), wire.poll(), answers=3)
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in answers)
+    assert len({body_of(answer) for answer in answers}) == 1
+    assert all(b"\r\ndate: " in answer for answer in answers)
+
+
+async def test_polls_that_arrive_together_are_all_answered(wire: Wire) -> None:
+    answers = await wire.talk(wire.poll() * 3, wire.poll(), wire.poll() * 2, answers=6)
+    assert {body_of(answer) for answer in answers} == {body_of(answers[0])}
+
+
+async def test_a_poll_that_arrives_in_pieces_is_answered(wire: Wire) -> None:
+    poll = wire.poll()
+    answers = await wire.talk(poll, poll, poll[:20], poll[20:], poll, answers=4)
+    assert {body_of(answer) for answer in answers} == {body_of(answers[0])}
+
+
+async def test_bytes_of_a_poll_inside_a_body_are_no_poll(wire: Wire) -> None:
+    poll = wire.poll()
+    head = b"POST /api/tasks HTTP/1.1\r\nhost: a\r\nauthorization: %b\r\ncontent-length: %d\r\n\r\n"
+    answers = await wire.talk(poll, poll, head % (wire.key, len(poll)), poll, answers=3)
+    assert [answer[9:12] for answer in answers] == [b"200", b"200", b"400"]
+
+
+async def test_a_task_that_changed_is_answered_anew(wire: Wire) -> None:
+    cancel = b"POST /api/tasks/%b/cancel HTTP/1.1\r\nhost: a\r\nauthorization: %b\r\ncontent-length: 0\r\n\r\n"
+    answers = await wire.talk(wire.poll(), wire.poll(), cancel % (wire.task, wire.key), wire.poll(), answers=4)
+    assert b'"state":"queued"' in answers[1]
+    assert b'"state":"canceled"' in answers[3]
+
+
+async def test_another_key_is_never_given_a_remembered_answer(wire: Wire) -> None:
+    other = wire.poll().replace(b"sk-", b"sk-x")
+    answers = await wire.talk(wire.poll(), wire.poll(), other, other, wire.poll(), answers=5)
+    assert [answer[9:12] for answer in answers] == [b"200", b"200", b"401", b"401", b"200"]
+
+
+async def test_a_head_without_end_is_refused(wire: Wire) -> None:
+    head = b"GET / HTTP/1.1\r\n" + b"".join(b"x-%d: %b\r\n" % (i, b"a" * 1000) for i in range(100))
+    (answer,) = await wire.talk(head, answers=1)
+    assert answer.startswith(b"HTTP/1.1 400 ")
