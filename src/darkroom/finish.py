@@ -1,4 +1,4 @@
-"""Looks at what an engine delivered: media type, size, thumbnail and blurhash of each result file.
+"""Looks at what an engine delivered: media type, size, thumbnail and blurhash of each result file; and marks it.
 
 `finish` runs in a child process (`Child("darkroom.finish:finish")`), for results come from engines and vendors and
 their decoding is native code. It trusts content, never a file's name; what is no media is a `TaskError`. Pillow and
@@ -7,12 +7,13 @@ numpy are imported by the functions that need them, so that importing this modul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import Code, TaskError
 from .engines._child import Report
+from .marks import Mark, mark
 
 if TYPE_CHECKING:
     import numpy
@@ -31,6 +32,10 @@ MEDIA_TYPES = {
 }
 # ISO base media brands of still pictures; every other `ftyp` is a video.
 PICTURE_BRANDS = frozenset({b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"crx "})
+EBML = b"\x1a\x45\xdf\xa3"
+SHOWN = 0.1  # of a video's length: where its thumbnail is taken
+# What a vendor may deliver; only one frame of it is decoded.
+MOST_SECONDS, MOST_FRAMES, MOST_PIXELS = 6 * 3600, 6 * 3600 * 60, 8192 * 8192
 TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
@@ -38,17 +43,18 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.
 
 @dataclass(frozen=True, slots=True)
 class FinishRequest:
-    """The result files of one attempt, and the folder that thumbnails are written to."""
+    """The result files of one attempt, the folder that thumbnails are written to, and what marks the files."""
 
     outputs: tuple[Path, ...]
     workdir: Path
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A result file as it will be stored: bytes, and pixels as a viewer shows them (EXIF orientation applied).
+    """A result file as it will be stored: bytes, and pixels as a viewer shows them (orientation applied).
 
-    A video has width and height 0, no thumbnail and no blurhash.
+    `duration` is a video's length in seconds.
     """
 
     path: Path
@@ -58,13 +64,16 @@ class Finished:
     height: int
     thumbnail: Path | None = None
     blurhash: str | None = None
+    duration: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def finish(request: FinishRequest, report: Report) -> list[Finished]:
-    """Look at every output and write a WebP thumbnail of each picture into `workdir`."""
+    """Look at every output, write a WebP thumbnail of each into `workdir`, and mark it."""
     finished = []
     for index, path in enumerate(request.outputs):
-        finished.append(finish_one(path, request.workdir / f"thumbnail-{index}.webp"))
+        item = finish_one(path, request.workdir / f"thumbnail-{index}.webp")
+        finished.append(marked(item, request.mark) if request.mark else item)
         report.progress(100 * (index + 1) // len(request.outputs))
     return finished
 
@@ -72,8 +81,8 @@ def finish(request: FinishRequest, report: Report) -> list[Finished]:
 def finish_one(path: Path, thumbnail: Path) -> Finished:
     """Look at one output and write its thumbnail."""
     size = path.stat().st_size
-    if is_video(path):
-        return Finished(path, "video/mp4", size, 0, 0)
+    if video_type := sniff_video(path):
+        return finish_video(path, video_type, thumbnail)
     from PIL import Image
 
     try:
@@ -84,20 +93,61 @@ def finish_one(path: Path, thumbnail: Path) -> Finished:
                 width, height = height, width
             small = shrink(image)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise TaskError(
-            Code.ENGINE_FAILED,
-            "The engine delivered a file that is no usable picture or video. Try again, or ask for another format.",
-            detail=f"{path.name}, {size} bytes: {type(error).__name__}: {error}",
-        ) from error
+        raise unusable(path, f"{type(error).__name__}: {error}") from error
     small.save(thumbnail, "WEBP", quality=QUALITY, method=2, icc_profile=small.info.get("icc_profile"))
     return Finished(path, media_type, size, width, height, thumbnail, blurhash(flatten(small)))
 
 
-def is_video(path: Path) -> bool:
-    """True for an MP4 file, by its first box."""
+def finish_video(path: Path, media_type: str, thumbnail: Path) -> Finished:
+    """Look at a video; its thumbnail shows what is to be seen after a tenth of it, when titles have faded in."""
+    from PIL import Image
+
+    from .engines._video.reading import Limits, open_clip
+
+    try:
+        with open_clip(path, Limits(seconds=MOST_SECONDS, frames=MOST_FRAMES, pixels=MOST_PIXELS)) as clip:
+            [frame] = clip.sample(SHOWN)
+            width, height = clip.size
+            seconds = clip.seconds or None
+    except TaskError as error:
+        raise unusable(path, error.detail or error.message) from error
+    small = Image.fromarray(frame)
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    small.save(thumbnail, "WEBP", quality=QUALITY, method=2)
+    size = path.stat().st_size
+    return Finished(path, media_type, size, width, height, thumbnail, blurhash(flatten(small)), seconds)
+
+
+def marked(item: Finished, facts: Mark) -> Finished:
+    """The result with its mark of provenance; one that cannot have any is delivered without, and says so."""
+    try:
+        mark(item.path, item.media_type, facts)
+    except ValueError as error:
+        return replace(item, warnings=(f"The result carries no provenance mark: {error}.",))
+    except OSError as error:
+        message = "The server has no room to work. Try again later."
+        raise TaskError(Code.STORAGE_FAILED, message, detail=repr(error), retryable=True) from error
+    return replace(item, size=item.path.stat().st_size)
+
+
+def unusable(path: Path, detail: str) -> TaskError:
+    """The error for a result file that is no media; `detail` says what was wrong with it."""
+    return TaskError(
+        Code.ENGINE_FAILED,
+        "The engine delivered a file that is no usable picture or video. Try again, or ask for another format.",
+        detail=f"{path.name}, {path.stat().st_size} bytes: {detail}",
+    )
+
+
+def sniff_video(path: Path) -> str | None:
+    """The media type of an MP4, MOV or WebM file, by its first bytes; None for anything else."""
     with path.open("rb") as file:
-        head = file.read(12)
-    return head[4:8] == b"ftyp" and len(head) == 12 and head[8:] not in PICTURE_BRANDS
+        head = file.read(64)
+    if head.startswith(EBML) and b"\x42\x82\x84webm" in head:
+        return "video/webm"
+    if head[4:8] != b"ftyp" or len(head) < 12 or head[8:12] in PICTURE_BRANDS:
+        return None
+    return "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
 
 
 def shrink(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -22,8 +23,11 @@ class Folders:
     @contextmanager
     def one(self) -> Iterator[Path]:
         """A folder of the caller's own for a while, empty at first."""
-        folder = self._empty.pop() if self._empty else self._parent / secrets.token_hex(8)
-        folder.mkdir(parents=True, exist_ok=True)
+        if self._empty:
+            folder = self._empty.pop()
+        else:
+            folder = self._parent / secrets.token_hex(8)
+            folder.mkdir(parents=True)
         try:
             yield folder
         except BaseException:
@@ -37,8 +41,8 @@ class Folders:
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder exists and nothing is in it."""
+    """Whether a folder is still there and nothing is in it."""
     try:
-        return next(folder.iterdir(), None) is None
+        return not os.listdir(folder)  # noqa: PTH208 - a Path for each entry is not needed
     except OSError:
         return False

@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .core.task import Task
+
 WORK = "work"  # a task became claimable
 
 
 class Hub:
-    """Topics are internal task ids, `WORK`, or anything else that two sides agree on."""
+    """Topics are `WORK`, public ids of tasks, and internal ids of parents, whose parts know them by these."""
 
     def __init__(self) -> None:
         self._watching: dict[str, set[asyncio.Event]] = {}
@@ -25,6 +27,10 @@ class Hub:
             for event in self._watching.get(topic, ()):
                 event.set()
 
+    def changed(self, task: Task) -> None:
+        """Wake everybody who watches a task, or the parent that it is a part of."""
+        self.notify(task.public_id, *((task.parent_id,) if task.parent_id else ()))
+
     @contextmanager
     def watch(self, *topics: str) -> Iterator[asyncio.Event]:
         """An event that is set by each notification. Watch first, read second: so nothing is missed between."""
@@ -34,7 +40,7 @@ class Hub:
         try:
             yield event
         finally:
-            for topic in topics:
+            for topic in set(topics):
                 watchers = self._watching[topic]
                 watchers.discard(event)
                 if not watchers:

@@ -75,7 +75,8 @@ class Janitor:
         if done is None:
             return False
         write_outcome(done, error)
-        self._hub.notify(WORK, task.id, *((task.parent_id,) if task.parent_id else ()))
+        self._hub.notify(WORK)
+        self._hub.changed(task)
         return True
 
 

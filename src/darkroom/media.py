@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
+from .containers import MOST_PARTS, boxes, kind_of, mp4_film, mp4_whole, webm_film, webm_whole
 from .core.errors import Code, TaskError
 
 EXTENSIONS = {
@@ -41,13 +42,14 @@ READERS = {  # Pillow's names; those that it does not load by itself are importe
 ACCEPTED = "Send a PNG, JPEG, WebP, GIF, AVIF, BMP or TIFF picture, or an MP4, WebM or MOV video."
 DECLARED = {"image/png": ">16xII", "image/bmp": "<18xii"}  # width and height in the first bytes
 CHUNK = 256 * 1024  # bytes read at once
-MOST_PARTS = 20_000  # segments of a PNG, JPEG or container, entries of a TIFF: real files have far fewer
+MOST_SEGMENTS = 20_000  # segments of a PNG or JPEG, entries of a TIFF: real files have far fewer
 MOST_BLOCKS = 400_000  # blocks of a GIF, of at most 255 bytes each
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 MP4_BRANDS = frozenset({b"mp41", b"mp42", b"avc1", b"M4V ", b"M4VH", b"M4VP", b"dash", b"MSNV", b"f4v "})
 MP4_FAMILIES = (b"iso", b"3gp", b"3g2")  # isom iso2 … iso9, 3gp4 3gp5 …
 SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a JPEG scan: a marker that is neither stuffing nor a restart
 AVIF_SIDES = re.compile(rb"\x00\x00\x00\x14ispe\x00\x00\x00\x00(.{8})", re.DOTALL)
+META = kind_of(b"meta")
 MOST_META = 8_000_000  # bytes of an AVIF's directory, which is read into memory
 TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # bytes of each type
 TIFF_PLACES = ((273, 279), (324, 325))  # offsets and lengths of strips and of tiles
@@ -63,12 +65,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a file is. Size in bytes; width and height in pixels as stored, before any rotation, and 0 for videos."""
+    """What a file is. Size in bytes; width and height in pixels as stored, before any rotation, and 0 for a video that
+    does not say; duration in seconds, None for pictures and for such videos."""
 
     media_type: str
     size: int
     width: int
     height: int
+    duration: float | None = None
 
 
 DEFAULT_LIMITS = Limits()
@@ -105,7 +109,8 @@ def _probe(file: BinaryIO, limits: Limits) -> Probe:
             f"The {EXTENSIONS[media_type].upper()} file is incomplete or damaged. Send the whole file again.",
         )
     if media_type.startswith("video/"):
-        return Probe(media_type, size, 0, 0)
+        film = (webm_film if media_type == "video/webm" else mp4_film)(file, size)
+        return Probe(media_type, size, film.width, film.height, film.seconds)
     width, height = _measure(file, media_type, size)
     _refuse_many_pixels(width, height, limits)
     return Probe(media_type, size, width, height)
@@ -172,7 +177,7 @@ def _sniff_brands(head: bytes) -> str | None:
 
 def _png_complete(file: BinaryIO, size: int) -> bool:
     position = 8
-    for _ in range(MOST_PARTS):
+    for _ in range(MOST_SEGMENTS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
@@ -188,7 +193,7 @@ def _png_complete(file: BinaryIO, size: int) -> bool:
 def _jpeg_segments(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     """The kind of each segment and where it starts; ends early where the file does."""
     position: int | None = 2
-    for _ in range(MOST_PARTS):
+    for _ in range(MOST_SEGMENTS):
         if position is None or position > size - 2:
             return
         file.seek(position)
@@ -303,7 +308,7 @@ def _tiff_places(file: BinaryIO, size: int) -> dict[int, tuple[int, ...]]:
         width = TIFF_SIZES.get(kind, 0)
         spent += width * count
         # Values that overlap would make a reader load the same bytes thousands of times.
-        if spent > size or entries > MOST_PARTS or (width > 1 and count > MOST_PARTS):
+        if spent > size or entries > MOST_SEGMENTS or (width > 1 and count > MOST_SEGMENTS):
             raise struct.error("more values than the file can hold")
         if kind in {3, 4} and any(tag in places for places in TIFF_PLACES):
             found[tag] = _tiff_values(file, order + ("H" if kind == 3 else "I"), count, value)
@@ -319,65 +324,19 @@ def _tiff_values(file: BinaryIO, layout: str, count: int, value: bytes) -> tuple
     return struct.unpack(layout, value[:length])
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """The kind of each top-level box, and where it ends, which may be beyond the end of a cut file."""
-    position = 0
-    for _ in range(MOST_PARTS):
-        file.seek(position)
-        head = file.read(16)
-        if len(head) < 8:  # the end, or padding
-            return
-        length = int.from_bytes(head[:4])
-        if length == 1:
-            length = max(int.from_bytes(head[8:]), 16)
-        elif length == 0:  # to the end of the file
-            length = size - position
-        position += max(length, 8)
-        yield head[4:8], position
-        if position > size:
-            return
-
-
 def _avif_complete(file: BinaryIO, size: int) -> bool:
-    boxes = dict(_boxes(file, size))
-    return b"meta" in boxes and max(boxes.values()) <= size
+    ends = {box.kind: box.end for box in boxes(file, 0, size, MOST_PARTS)}
+    return META in ends and max(ends.values()) <= size
 
 
 def _avif_sides(file: BinaryIO, size: int) -> tuple[int, int]:
-    start = 0
-    for kind, end in _boxes(file, size):
-        if kind == b"meta" and end - start <= MOST_META:
-            file.seek(start)
+    for box in boxes(file, 0, size, MOST_PARTS):
+        if box.kind == META and box.end - box.start <= MOST_META:
+            file.seek(box.start)
             # Tiles, masks and thumbnails have boxes of their own; the picture is the largest.
-            found = [struct.unpack(">II", sides) for sides in AVIF_SIDES.findall(file.read(end - start))]
+            found = [struct.unpack(">II", sides) for sides in AVIF_SIDES.findall(file.read(box.end - box.start))]
             return max(found, key=math.prod, default=(0, 0))
-        start = end
     return 0, 0
-
-
-def _video_complete(file: BinaryIO, size: int) -> bool:
-    boxes = dict(_boxes(file, size))
-    return b"moov" in boxes and not {b"mdat", b"moof"}.isdisjoint(boxes) and max(boxes.values()) <= size
-
-
-def _webm_complete(file: BinaryIO, size: int) -> bool:
-    file.seek(4)
-    length, _ = _vint(file)
-    file.seek(length, os.SEEK_CUR)
-    if file.read(4) != b"\x18\x53\x80\x67":
-        return False
-    length, unknown = _vint(file)
-    return file.tell() < size and (unknown or file.tell() + length <= size)
-
-
-def _vint(file: BinaryIO) -> tuple[int, bool]:
-    """A length of EBML, and whether it is the one that stands for an unknown length."""
-    first = file.read(1)
-    width = 9 - first[0].bit_length() if first else 9
-    if width > 8:
-        return 0, False
-    value = int.from_bytes(first + file.read(width - 1)) & ((1 << 7 * width) - 1)
-    return value, value == (1 << 7 * width) - 1
 
 
 COMPLETE: dict[str, Callable[[BinaryIO, int], bool]] = {
@@ -388,7 +347,7 @@ COMPLETE: dict[str, Callable[[BinaryIO, int], bool]] = {
     "image/avif": _avif_complete,
     "image/bmp": _bmp_complete,
     "image/tiff": _tiff_complete,
-    "video/mp4": _video_complete,
-    "video/webm": _webm_complete,
-    "video/quicktime": _video_complete,
+    "video/mp4": mp4_whole,
+    "video/webm": webm_whole,
+    "video/quicktime": mp4_whole,
 }

@@ -17,16 +17,18 @@ from .engines import Output
 from .engines._process import Children
 from .finish import Finished, FinishRequest
 from .log import Event, write
+from .marks import Mark, source_type
 from .media import EXTENSIONS
 from .objects import Objects
 
 
 class Results:
-    """Moves files for the worker."""
+    """Moves files for the worker. `mark_prompts` puts prompts into the marks of results."""
 
-    def __init__(self, objects: Objects, finishers: Children) -> None:
+    def __init__(self, objects: Objects, finishers: Children, *, mark_prompts: bool = False) -> None:
         self._objects = objects
         self._finishers = finishers
+        self._mark_prompts = mark_prompts
 
     async def fetch_inputs(self, task: Task, workdir: Path) -> tuple[Path, ...]:
         """Local copies of a task's inputs, in order."""
@@ -42,7 +44,8 @@ class Results:
     ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
         """Store outputs with their thumbnails; what the store did not take whole is removed again."""
         check_outputs(outputs, workdir)
-        request = FinishRequest(tuple(output.path for output in outputs), workdir)
+        mark = mark_of(task, prompt=self._mark_prompts)
+        request = FinishRequest(tuple(output.path for output in outputs), workdir, mark)
         finished = await self._finishers.call(request, list[Finished])
         artifacts: list[Artifact] = []
         try:
@@ -51,7 +54,8 @@ class Results:
         except BaseException:
             await self.discard_attempt(task)
             raise
-        return tuple(artifacts), tuple(warning for output in outputs for warning in output.warnings)
+        warnings = [item.warnings for item in outputs] + [item.warnings for item in finished]
+        return tuple(artifacts), tuple(warning for some in warnings for warning in some)
 
     async def _keep(self, key: str, item: Finished) -> Artifact:
         await settled(self._objects.put(key, item.path))
@@ -66,6 +70,7 @@ class Results:
             height=item.height,
             thumbnail_key=thumbnail_key,
             blurhash=item.blurhash,
+            duration=item.duration,
         )
 
     async def discard(self, artifacts: Sequence[Artifact]) -> None:
@@ -82,6 +87,17 @@ class Results:
             await self._objects.delete(*found)
         except TaskError as error:
             write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
+
+
+def mark_of(task: Task, *, prompt: bool) -> Mark:
+    """What a task's results tell of where they come from."""
+    return Mark(
+        model=task.model,
+        task_id=task.public_id,
+        digital_source_type=source_type(task.operation, task.engine, inputs=bool(task.inputs)),
+        created=task.started_at or task.created_at,
+        prompt=str(task.params["prompt"]) if prompt and task.params.get("prompt") else None,
+    )
 
 
 def check_outputs(outputs: Sequence[Output], workdir: Path) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -113,7 +114,9 @@ class Service:
         self.hub.notify(WORK)
         task = as_stored(tasks, made.seqs)
         try:
-            return await self.result(await self.until_final(task, command.wait) if command.wait else task)
+            if command.wait:
+                task = await self.until_final(account_id, made.public_id, command.wait)
+            return await self.result(task)
         except TaskError:
             # It is stored and will run: whatever happens now, the caller must learn its id.
             return TaskResult(task)
@@ -170,23 +173,23 @@ class Service:
 
     async def get(self, account_id: str, command: commands.Get) -> TaskResult:
         """A task now, or as soon as it is final within `wait` seconds."""
-        task = await self.own_task(account_id, command.task_id)
-        if command.wait and not task.state.final:
-            task = await self.until_final(task, command.wait)
-        return await self.result(task)
+        if not command.wait:
+            return await self.result(await self.own_task(account_id, command.task_id))
+        return await self.result(await self.until_final(account_id, command.task_id, command.wait))
 
-    async def until_final(self, task: Task, seconds: float) -> Task:
+    async def until_final(self, account_id: str, public_id: str, seconds: float) -> Task:
         """Wait for the end of a task, woken by the hub."""
         deadline = time.monotonic() + seconds
-        with self.hub.watch(task.id) as changed:
-            while True:
-                current = await self.store.task(task.public_id)
-                left = deadline - time.monotonic()
-                if current is None:
-                    raise not_found()
-                if current.state.final or left <= 0:
-                    return current
+        with ExitStack() as watches:
+            changed = watches.enter_context(self.hub.watch(public_id))
+            task = await self.own_task(account_id, public_id)
+            if task.parts:
+                changed = watches.enter_context(self.hub.watch(task.id))
+                task = await self.own_task(account_id, public_id)
+            while not task.state.final and (left := deadline - time.monotonic()) > 0:
                 await woken(changed, min(left, REREAD))
+                task = await self.own_task(account_id, public_id)
+            return task
 
     async def result(self, task: Task) -> TaskResult:
         """A task with its place in the queue."""
@@ -236,7 +239,7 @@ class Service:
             raise TaskError(Code.CONFLICT, f"The task has already {task.state}.")
         for part in task.children or (task,):
             await self.stop(part)
-        return await self.result(await self.until_final(task, STOP_WITHIN))
+        return await self.result(await self.until_final(account_id, task.public_id, STOP_WITHIN))
 
     async def stop(self, task: Task) -> None:
         """Cancel a waiting task at once; ask the worker of a running one."""
@@ -244,10 +247,10 @@ class Service:
             change = decide(task, Trigger.CANCEL, now=self.clock(), policy=self.policy)
             if change is not None and await self.store.apply(change) is not None:
                 write(Event.TASK_CANCELED, task=task.id)
-                self.changed(task)
+                self.hub.changed(task)
                 return
         if await self.store.mark_cancel(task.id):
-            self.changed(task)
+            self.hub.changed(task)
 
     async def delete(self, account_id: str, command: commands.Delete) -> Deleted:
         """Forget tasks with their results. Unknown ids among known ones are passed over."""
@@ -271,11 +274,7 @@ class Service:
             if change is not None and await self.store.apply(change) is not None:
                 break
             current = await self.store.task(task.public_id)
-        self.changed(task)
-
-    def changed(self, task: Task) -> None:
-        """Wake whoever waits for this task or its parent."""
-        self.hub.notify(task.id, *((task.parent_id,) if task.parent_id else ()))
+        self.hub.changed(task)
 
     # ---- files
 

@@ -21,12 +21,13 @@ def watch(client: Client, task_id: str) -> dict[str, Any]:
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
+    task = client.get(task_id)
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("…", total=100)
         while True:
-            task = client.get(task_id)
             waits = f" (number {task['position']} in the queue)" if task["position"] else ""
             progress.update(bar, completed=task["progress"], description=task["state"] + waits)
             if task["state"] in FINAL:
                 return task
             time.sleep(LOOK)
+            task = client.get(task_id)

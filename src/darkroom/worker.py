@@ -256,7 +256,7 @@ class Worker:
         if done.state is State.SUCCEEDED:
             self._estimates.observe(task.model, seconds)
         write_outcome(done, error, seconds)
-        self._hub.notify(task.id, *parent_of(task))
+        self._hub.changed(task)
         if not done.state.final:
             self._hub.notify(WORK)  # it is due before the next look at the queue
         return True
@@ -309,18 +309,13 @@ class Worker:
             attempt.task = replace(attempt.task, checkpoint=checkpoint)
         if percent != attempt.reported:
             attempt.reported = percent
-            self._hub.notify(attempt.task.id, *parent_of(attempt.task))
+            self._hub.changed(attempt.task)
         if verdict is Verdict.CANCEL:
             attempt.end(Trigger.CANCEL)
         elif verdict is Verdict.LOST:
             attempt.lost = True
             attempt.end(Trigger.RELEASE)
         return True
-
-
-def parent_of(task: Task) -> tuple[str, ...]:
-    """The task's parent, as a topic to notify."""
-    return (task.parent_id,) if task.parent_id else ()
 
 
 def job_of(task: Task, inputs: tuple[Path, ...], workdir: Path) -> Job:

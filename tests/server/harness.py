@@ -10,6 +10,7 @@ Nothing of the caller's own settings gets in, and leaving the block ends the ser
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import queue
@@ -22,10 +23,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
+
+from darkroom.keys import create_key
+from darkroom.store import Store
 
 T = TypeVar("T")
 
@@ -60,6 +65,7 @@ class Darkroom:
         self.key = ""
         self.address = ""
         self.printed: list[str] = []
+        self._database = database or f"sqlite:{self.data / 'darkroom.db'}"
         self._store = ("--data", str(self.data), *(("--database", database) if database else ()))
         self._flags = ("--port", "0", "--engines", engines, *flags)
         self._env = {
@@ -177,8 +183,17 @@ class Darkroom:
         return done.stdout.strip()
 
     def new_key(self, *, credits: int = 1000, name: str = "caller") -> str:  # noqa: A002 - the command's word
-        """A key of an account of its own."""
-        return self.command("key", "create", "--name", name, "--credits", str(credits))
+        """A key of an account of its own: `darkroom key create`, without the start of a process."""
+
+        async def make() -> str:
+            store = await Store.open(self._database)
+            try:
+                return await create_key(store, name, credits, time.time_ns() // 1_000_000)
+            finally:
+                await store.close()
+
+        with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop
+            return thread.submit(asyncio.run, make()).result()
 
     def revoke(self, name: str) -> None:
         """Revoke the key of this name, while the server runs."""

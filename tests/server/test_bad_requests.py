@@ -213,6 +213,8 @@ def test_native_refusals_name_the_parameter_in_a_field_of_its_own(
     [
         ("GET", "/nowhere", 404),
         ("GET", "/api/tasks/x/y/z", 404),
+        ("GET", "/api/tasks/", 404),
+        ("POST", "/v1/images/seedreamv4/", 404),
         ("POST", "/v1/images/seedreamv9", 404),
         ("GET", "/v1/images/infobytaskid", 405),
         ("PUT", "/api/tasks", 405),
@@ -233,3 +235,19 @@ def test_a_refusal_is_json_that_no_browser_takes_for_a_page(client: httpx.Client
     assert response.headers["content-type"] == "application/json"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("key", "content"), [("sk-of-nobody", b'{"operation": "image.generate"}'), ("", b"no JSON"), ("", bytes(80 << 20))]
+)
+def test_a_body_that_nobody_reads_ends_the_connection(server: Darkroom, key: str, content: bytes) -> None:
+    client = server.client(key)
+    answered(server.client().post(SUBMIT, json={"operation": "image.generate"}))
+    response = client.post(SUBMIT, content=content + bytes(1 << 20))
+    assert response.status_code in (400, 401, 413)
+    assert response.headers["connection"] == "close"
+
+
+def test_a_body_that_was_read_does_not_end_the_connection(client: httpx.Client) -> None:
+    for request in (("POST", SUBMIT, {"json": {}}), ("POST", SEEDREAM, form(prompt="")), ("GET", "/api/tasks/x", {})):
+        assert "connection" not in ask(client, request).headers

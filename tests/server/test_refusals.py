@@ -183,6 +183,18 @@ def test_without_credits_a_submit_is_refused_and_leaves_nothing(
     assert server.uploads() == kept
 
 
+def test_a_task_whose_parts_cost_more_than_there_is_leaves_nothing(server: Darkroom, picture: bytes) -> None:
+    poor = server.client(server.new_key(credits=2))
+    kept = server.uploads()
+    files = [("images", ("a.png", picture))] * 3
+    refused = poor.post("/submitTask", files=[*files, *form(taskType="4")["files"]])
+    assert MUYUHAN.refused(refused) == MUYUHAN.no_credits
+    assert answered(poor.get("/api/tasks"))["items"] == []
+    account = answered(poor.get("/api/account"))
+    assert (account["available"], account["held"]) == (2, 0)
+    assert server.uploads() == kept
+
+
 def test_credits_are_held_then_spent_for_what_was_delivered_alone(server: Darkroom) -> None:
     client = server.client(server.new_key(credits=5))
 

@@ -204,6 +204,24 @@ def test_a_task_goes_on_when_its_caller_hangs_up_before_the_answer(server: Darkr
     assert answered(client.get("/api/account"))["available"] == 5
 
 
+def test_a_task_goes_on_when_its_caller_hangs_up_before_the_server_has_looked(
+    each_server: Darkroom, picture: bytes
+) -> None:
+    parts = b'--here\r\nContent-Disposition: form-data; name="sourceImage"; filename="a.png"\r\n\r\n' + picture
+    parts += b'\r\n--here\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nbrighter\r\n--here--\r\n'
+    for path, kind, body in (
+        ("/api/tasks", "application/json", b'{"operation": "image.generate"}'),
+        ("/v1/images/seedreamv4", "multipart/form-data; boundary=here", parts),
+    ):
+        key = each_server.new_key(credits=1)
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Type: {kind}\r\n"
+        with each_server.connect() as connection:
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        client = each_server.client(key)
+        (task,) = until(lambda: answered(client.get("/api/tasks"))["items"])  # noqa: B023
+        assert answered(client.get(f"/api/tasks/{task['id']}?wait=20"))["state"] == "succeeded"
+
+
 def test_a_task_goes_on_when_its_caller_hangs_up_while_it_runs(server: Darkroom) -> None:
     key = server.new_key()
     client = server.client(key)

@@ -116,7 +116,7 @@ async def test_whoever_waits_for_a_task_hears_of_its_end_from_the_janitor(tmp_pa
     async with Workshop(tmp_path) as shop:
         parent = (await shop.submit_all(inputs=[await shop.upload()], parts=2)).task
         parts = (await shop.read(parent)).children
-        with shop.hub.watch(parent.id) as of_parent, shop.hub.watch(parts[0].id) as of_part:
+        with shop.hub.watch(parent.id) as of_parent, shop.hub.watch(parts[0].public_id) as of_part:
             shop.offset = HOUR + 1
             assert await shop.janitor.sweep() == 2
             assert of_parent.is_set()

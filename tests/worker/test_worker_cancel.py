@@ -139,6 +139,32 @@ async def test_a_cancel_while_results_are_stored_leaves_no_file(
         assert await shop.stored() == []
 
 
+async def test_a_stopped_job_cannot_write_into_the_folder_of_the_next_one(tmp_path: Path) -> None:
+    """A thread cannot be stopped: it goes on when its job was canceled long ago."""
+    go_on, written = threading.Event(), threading.Event()
+
+    def draw(workdir: Path) -> None:
+        go_on.wait(PATIENCE)
+        try:
+            (workdir / "0.png").write_bytes(b"of somebody else")
+        finally:
+            written.set()
+
+    async def play(job: Job, context: Context) -> Sequence[Output]:
+        if len(engine.jobs) == 1:
+            await asyncio.to_thread(draw, job.workdir)
+        go_on.set()
+        await asyncio.to_thread(written.wait, PATIENCE)
+        assert not list(job.workdir.iterdir())
+        return ()
+
+    engine = Played(play)
+    async with Workshop(tmp_path, engine) as shop, shop.working(slots=1):
+        first = await shop.running(await shop.submit("played"))
+        assert (await shop.cancel(first)).state is State.CANCELED
+        assert (await shop.final(await shop.submit("played"))).state is State.SUCCEEDED
+
+
 async def race(shop: Workshop, tasks: int, delay: float, **params: Any) -> Counter[State]:
     """Finish and cancel at the same time; who won how often."""
 

@@ -69,13 +69,14 @@ async def test_an_engine_gets_its_inputs_as_files_in_order(tmp_path: Path) -> No
         assert seen == stored
 
 
-async def test_an_engine_without_inputs_has_a_folder_to_work_in(tmp_path: Path) -> None:
+async def test_an_engine_without_inputs_has_an_empty_folder_to_work_in(tmp_path: Path) -> None:
     async def look(job: Job, context: Context) -> Sequence[Output]:
         assert not list(job.workdir.iterdir())
         return ()
 
     async with Workshop(tmp_path, Played(look)) as shop, shop.working():
-        assert (await shop.final(await shop.submit("played"))).state is State.SUCCEEDED
+        for _ in range(3):
+            assert (await shop.final(await shop.submit("played"))).state is State.SUCCEEDED
 
 
 async def test_nothing_is_left_in_the_folder_that_tasks_run_in(tmp_path: Path) -> None:

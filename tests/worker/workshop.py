@@ -239,7 +239,7 @@ class Workshop:
     async def until(self, task: Task, seen: Callable[[Task], bool]) -> Task:
         """The task as soon as it is so; woken by the hub, as every waiter is."""
         async with asyncio.timeout(PATIENCE):
-            with self.hub.watch(task.id) as changed:
+            with self.hub.watch(task.public_id, task.id) as changed:
                 while not seen(found := await self.read(task)):
                     await woken(changed, 0.2)
                 return found

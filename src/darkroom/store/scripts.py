@@ -113,8 +113,7 @@ def apply_script(change: Change) -> Script[Task | None]:
         yield from add_entries(change.account_id, change.task_id, change.entries, change.at)
     if change.parent_id and change.final:
         yield from finish_parent(change.parent_id, change.at)
-    rows = yield "task", {"id": change.task_id}
-    return task_from(rows[0])
+    return task_from(changed[0])
 
 
 def finish_parent(parent_id: str, now: int) -> Script[None]:

@@ -34,6 +34,8 @@ MAX_BODY = 64 << 20  # bytes of a JSON or urlencoded body: nine pictures as base
 MAX_SMALL = 1 << 20  # bytes of a body that can hold no picture
 MAX_FORM = 512 << 20  # bytes of a multipart body, which goes to disk
 MAX_FIELD = 1 << 20  # bytes of one text field
+READ = "darkroom.read"  # set in the scope of a request whose body was read to its end
+REST = "darkroom.rest"  # where the protocol leaves the end of a body whose sender is gone
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -193,14 +195,16 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     size, more = 0, True
     while more and size != length:
         message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
         chunk, more = message.get("body", b""), message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            if REST not in request.scope:
+                raise ClientDisconnect
+            chunk = request.scope[REST]
         size += len(chunk)
         if size > limit:
             raise error
         yield chunk
-    request.state.body_read = True
+    request.scope[READ] = True
 
 
 async def json_only(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -217,7 +221,7 @@ async def json_only(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes
 def unread(request: Request) -> bool:
     """True when a body is under way that nobody will read, so that no other request can follow it."""
     declared = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    return declared and not getattr(request.state, "body_read", False)
+    return declared and READ not in request.scope
 
 
 def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireResponse:

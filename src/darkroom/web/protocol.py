@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from . import Application
+from . import REST, Application
 from .status import BYTES, StatusPath
 
 MAX_HEAD = 65_536  # bytes of a request's first line and headers
@@ -68,6 +68,12 @@ class PollProtocol(HttpToolsProtocol):
         if self._whole is not None and self.parser.should_keep_alive():
             cast("dict[str, Any]", self.scope)[BYTES] = self._whole
         super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone. A request that it has sent to its end counts all the same."""
+        if not getattr(self.cycle, "more_body", True) and self.cycle.body:
+            cast("dict[str, Any]", self.cycle.scope)[REST] = bytes(self.cycle.body)
+        super().connection_lost(exc)
 
     def _count(self, size: int) -> None:
         self._head += size

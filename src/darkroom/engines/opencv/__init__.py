@@ -1,4 +1,4 @@
-"""Picture upscaling, filters and simple edits on the CPU, with OpenCV and one small network of our own.
+"""Upscaling, filters, simple edits, enhancement and face swaps on the CPU, with OpenCV and a few small networks.
 
 What it offers is plain data, so that the server reads it without loading numpy or OpenCV: only the child process that
 does the work imports them. Everything works offline; nothing is downloaded.
@@ -10,6 +10,7 @@ from ...core.catalog import Model, Param
 from ...core.task import Operation
 from .. import Engine, EngineSettings
 from .._process import ProcessEngine
+from . import video_models
 
 STYLES = (
     "cartoon",
@@ -95,7 +96,48 @@ EDIT = Model(
     max_inputs=9,
     max_count=15,
 )
-MODELS = (UPSCALE, FILTERS, EDIT)
+FACE_SWAP = Model(
+    name="faceswap-v1",
+    engine="opencv",
+    operations=(Operation.IMAGE_FACE_SWAP,),
+    description="Puts the face of the first picture on faces of the second, in the second picture's light and skin "
+    "tone. Best with both heads turned alike; hands, glasses and microphones in front of a face are painted over.",
+    params=(
+        Param(
+            "faces",
+            "string",
+            "Which faces of the second picture change: largest, all, or their numbers from left to right, counted "
+            "from 0 and separated by commas.",
+            default="largest",
+            minimum=1,
+            maximum=100,
+        ),
+        STRENGTH,
+        FORMAT,
+        QUALITY,
+    ),
+    min_inputs=2,
+    max_inputs=2,
+    price=3,
+    timeout=120,
+)
+ENHANCE = Model(
+    name="enhance-v1",
+    engine="opencv",
+    operations=(Operation.IMAGE_ENHANCE,),
+    description="Corrects what a picture lacks: noise, colour cast, light, contrast and sharpness; on request also "
+    "calmer skin and a soft background behind people.",
+    params=(
+        Param("strength", "number", "How much of the correction is mixed in.", default=1.0, minimum=0, maximum=1),
+        Param("retouch", "number", "How much skin, eyes and lips are retouched.", default=0.0, minimum=0, maximum=1),
+        Param("blur", "number", "How much is blurred behind people.", default=0.0, minimum=0, maximum=1),
+        FORMAT,
+        QUALITY,
+    ),
+    min_inputs=1,
+    max_inputs=1,
+)
+MODELS = (UPSCALE, FILTERS, EDIT, FACE_SWAP, ENHANCE, *video_models.models(STYLES))
 
 
 def create(settings: EngineSettings) -> Engine:

@@ -15,7 +15,21 @@ from ...core.catalog import Model, check_params
 from ...core.errors import Code, TaskError
 from .. import Job, Output
 from .._child import Report
-from . import EDIT, FILTERS, MODELS, UPSCALE, edit, filters, pictures, upscale
+from . import (
+    EDIT,
+    ENHANCE,
+    FACE_SWAP,
+    FILTERS,
+    MODELS,
+    UPSCALE,
+    edit,
+    enhance,
+    exchange,
+    filters,
+    pictures,
+    upscale,
+    video,
+)
 from .adjust import adjust
 from .pictures import Picture, Pixels, Size
 
@@ -92,6 +106,31 @@ def _edit(job: Job, params: Params, report: Report) -> list[Output]:
     return _each(job, params, report, EDIT, picture, notes, draw)
 
 
+def _swap(job: Job, params: Params, report: Report) -> list[Output]:
+    exchange.check(job.inputs, params)
+    pictures.check_output(pictures.measure(job.inputs[1]), params["format"], "inputs")
+    source, target = (pictures.read(path) for path in job.inputs)
+    report.progress(10, "looking for faces")
+    swapped, notes = exchange.swap(
+        source,
+        target,
+        params["faces"],
+        params["strength"],
+        lambda done, total: report.progress(30 + 65 * done // total, "swapping"),
+    )
+    report.progress(96, "writing")
+    return [_write(swapped, job, 0, params, FACE_SWAP, notes)]
+
+
+def _enhance(job: Job, params: Params, report: Report) -> list[Output]:
+    picture, _ = _read_to_size(job.inputs[0], params)
+    report.progress(5, "measuring")
+    options = enhance.Options(params["strength"], params["retouch"], params["blur"])
+    better = enhance.enhance(picture, options, lambda done, total: report.progress(5 + 70 * done // total, "enhancing"))
+    report.progress(96, "writing")
+    return [_write(better, job, 0, params, ENHANCE, ())]
+
+
 def _each(
     job: Job,
     params: Params,
@@ -149,4 +188,7 @@ WORK: Mapping[str, Callable[[Job, Params, Report], list[Output]]] = {
     UPSCALE.name: _upscale,
     FILTERS.name: _filter,
     EDIT.name: _edit,
+    FACE_SWAP.name: _swap,
+    ENHANCE.name: _enhance,
+    **video.WORK,
 }

@@ -1,4 +1,4 @@
-"""Pictures from a prompt without a neural network: landscapes, cities, abstract art and space, drawn on the CPU.
+"""Pictures and videos from a prompt without a neural network: landscapes, cities, abstract art and space.
 
 What it offers is plain data, so that the server reads it without loading numpy or OpenCV: only the child process that
 draws imports them. Everything works offline. With the same libraries, the same prompt, seed and
@@ -11,6 +11,7 @@ from ...core.catalog import Model, Param
 from ...core.task import Operation
 from .. import Engine, EngineSettings
 from .._process import ProcessEngine
+from .video_model import VIDEO
 
 MODEL = Model(
     name="procedural-v1",
@@ -55,4 +56,4 @@ MODEL = Model(
 
 def create(settings: EngineSettings) -> Engine:
     """Make the engine."""
-    return ProcessEngine("procedural", (MODEL,), "darkroom.engines.procedural.work:run", settings.slots)
+    return ProcessEngine("procedural", (MODEL, VIDEO), "darkroom.engines.procedural.jobs:run", settings.slots)

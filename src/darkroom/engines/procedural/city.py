@@ -27,8 +27,7 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
     """Paint the city; `done` hears of every finished layer."""
     hour = choose_hour(frame, scene, (0.06, 0.12, 0.22, 0.6))
     palette = choose(frame, hour, scene.tints)
-    share = min(0.30 + frame.stream("plan").uniform(-0.03, 0.03), 0.9 * frame.width / frame.height)
-    horizon = int(frame.height * (1 - share))
+    horizon = waterline(frame)
     foggy, neon = bool(scene.weather & {"fog", "rain"}), "neon" in scene.parts
     street = Street(frame, palette, horizon, DARK[hour], neon, 0.62 if foggy else 0.5)
     above = _sky(frame, scene, hour, horizon / frame.unit)
@@ -52,6 +51,12 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
     if "snow" in scene.weather:
         weather.snow(frame, picture)
     return picture
+
+
+def waterline(frame: Frame) -> int:
+    """The first row of the water."""
+    share = min(0.30 + frame.stream("plan").uniform(-0.03, 0.03), 0.9 * frame.width / frame.height)
+    return int(frame.height * (1 - share))
 
 
 def _sky(frame: Frame, scene: Scene, hour: Hour, room: float) -> Sky:

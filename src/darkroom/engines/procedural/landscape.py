@@ -31,7 +31,7 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
     picture[: plan.horizon] = sky.paint(frame, plan.horizon, plan.sky, palette)
     picture[plan.horizon :] = palette.haze
     done(0.25)
-    place = Place(frame, plan, palette, _land(frame, plan, palette))
+    place = Place(frame, plan, palette, land_of(frame, plan, palette))
     if plan.rough is not None:
         mirror = place.mirror(picture)
         done(0.45)
@@ -91,7 +91,8 @@ def mirrored(above: Plane, rows: int) -> Plane:
     return np.pad(below, ((0, missing), (0, 0), (0, 0)), mode="edge") if missing > 0 else below
 
 
-def _land(frame: Frame, plan: Plan, palette: Palette) -> Land:
+def land_of(frame: Frame, plan: Plan, palette: Palette) -> Land:
+    """The land that a plan asks for."""
     return Land(
         frame=frame,
         palette=palette,

@@ -63,8 +63,7 @@ def task_seed(task_id: str) -> int:
 
 def paint(scene: Scene, seed: int, width: int, height: int, done: Layers) -> NDArray[np.uint8]:
     """One picture as (height, width, 3) bytes, red green blue."""
-    text = f"{seed}/{' '.join(scene.unknown)}"
-    mixed = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    mixed = mix_seed(scene, seed)
     frame = Frame(width, height, mixed)
     factor = enlargement(width, height)
     large = Frame(width * factor, height * factor, mixed)
@@ -72,6 +71,12 @@ def paint(scene: Scene, seed: int, width: int, height: int, done: Layers) -> NDA
     if factor > 1:
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
     return finish(frame, picture, scene.styles)
+
+
+def mix_seed(scene: Scene, seed: int) -> int:
+    """The seed of the frame: unknown words have a say in it, so that each prompt has pictures of its own."""
+    text = f"{seed}/{' '.join(scene.unknown)}"
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 def enlargement(width: int, height: int) -> int:

@@ -72,9 +72,6 @@ INSERT INTO event (task_id, n, state, attempt, at) VALUES (:task_id, :n, :state,
 -- name: events
 SELECT n, state, attempt, at FROM event WHERE task_id = :task_id ORDER BY n
 
--- name: task
-SELECT * FROM task WHERE id = :id
-
 -- name: task_by_public_id
 SELECT * FROM task WHERE public_id = :public_id
 
@@ -142,7 +139,7 @@ UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
     lease_until = NULL, worker = NULL, version = version + 1
-WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING version
+WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *
 
 -- name: lock_parent
 SELECT * FROM task WHERE id = :id /*for update*/

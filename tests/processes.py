@@ -1,0 +1,63 @@
+"""Commands of `darkroom` as processes, and a look at which processes there are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PATIENCE = 30.0  # seconds
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a process needs of ours, and nothing that would be a setting."""
+    return {"PATH": os.environ.get("PATH", os.defpath), **(more or {})}
+
+
+def darkroom(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A command that was run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "darkroom", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(env),
+        timeout=PATIENCE,
+    )
+
+
+def refused(*arguments: object, env: Mapping[str, str] | None = None) -> str:
+    """What a command says that must fail: on standard error, with status 1, and never with a traceback."""
+    done = darkroom(*arguments, env=env)
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids of a process's children and theirs."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this id runs; a dead one that nobody has buried yet does not."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
