@@ -242,15 +242,20 @@ class Service:
         return await self.result(await self.until_final(account_id, task.public_id, STOP_WITHIN))
 
     async def stop(self, task: Task) -> None:
-        """Cancel a waiting task at once; ask the worker of a running one."""
-        if task.state is State.QUEUED:
-            change = decide(task, Trigger.CANCEL, now=self.clock(), policy=self.policy)
-            if change is not None and await self.store.apply(change) is not None:
-                write(Event.TASK_CANCELED, task=task.id)
-                self.hub.changed(task)
+        """Cancel a waiting task at once; ask the worker of a running one. Whatever happens to it meanwhile."""
+        current: Task | None = task
+        while current is not None and not current.state.final:
+            if current.state is State.RUNNING:
+                done = current.cancel or await self.store.mark_cancel(current.id)
+            else:
+                change = decide(current, Trigger.CANCEL, now=self.clock(), policy=self.policy)
+                done = change is not None and await self.store.apply(change) is not None
+                if done:
+                    write(Event.TASK_CANCELED, task=current.id)
+            if done:
+                self.hub.changed(current)
                 return
-        if await self.store.mark_cancel(task.id):
-            self.hub.changed(task)
+            current = await self.store.task(current.public_id)
 
     async def delete(self, account_id: str, command: commands.Delete) -> Deleted:
         """Forget tasks with their results. Unknown ids among known ones are passed over."""

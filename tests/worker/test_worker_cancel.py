@@ -16,8 +16,8 @@ from workshop import PATIENCE, Played, Workshop
 
 from darkroom import objects
 from darkroom.core.errors import Code, TaskError
-from darkroom.core.machine import Policy
-from darkroom.core.task import State
+from darkroom.core.machine import Policy, decide
+from darkroom.core.task import State, Trigger
 from darkroom.engines import Context, Job, Output
 from processes import descendants
 
@@ -162,7 +162,8 @@ async def test_a_stopped_job_cannot_write_into_the_folder_of_the_next_one(tmp_pa
     async with Workshop(tmp_path, engine) as shop, shop.working(slots=1):
         first = await shop.running(await shop.submit("played"))
         assert (await shop.cancel(first)).state is State.CANCELED
-        assert (await shop.final(await shop.submit("played"))).state is State.SUCCEEDED
+        second = await shop.final(await shop.submit("played"))
+        assert (second.state, second.failures) == (State.SUCCEEDED, 0)
 
 
 async def race(shop: Workshop, tasks: int, delay: float, **params: Any) -> Counter[State]:
@@ -221,3 +222,19 @@ async def test_races_of_cancel_against_failures_have_one_winner_each(tmp_path: P
     async with Workshop(tmp_path, funds=100, policy=Policy(backoff=30)) as shop, shop.working():
         won = await race(shop, 100, 0.2, outcome="fail_once")
         assert won[State.CANCELED] + won[State.SUCCEEDED] == 100
+
+
+@pytest.mark.parametrize("trigger", [Trigger.RETRY, Trigger.RELEASE])
+async def test_a_cancel_is_not_lost_when_the_task_goes_back_to_the_queue_at_that_moment(
+    tmp_path: Path, trigger: Trigger
+) -> None:
+    async with Workshop(tmp_path, policy=Policy(backoff=60_000)) as shop:
+        task = await shop.submit()
+        (claimed,) = await shop.store.claim("worker", ("fake",), 1, shop.now(), 30_000)
+        error = TaskError(Code.ENGINE_FAILED, "as asked", retryable=True) if trigger is Trigger.RETRY else None
+        change = decide(claimed, trigger, now=shop.now(), policy=shop.policy, error=error)
+        assert change is not None
+        applying = asyncio.create_task(shop.store.apply(change))
+        await asyncio.sleep(0)  # it is with the writer, and the row still says that the task runs
+        assert (await shop.cancel(task)).state is State.CANCELED
+        await applying

@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
+from plays import Held, Upstream, seen
 from workshop import PATIENCE, Played, Workshop
 
 from darkroom import worker as worker_module
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.machine import Policy
-from darkroom.core.task import State, Task
+from darkroom.core.task import State
 from darkroom.engines import Context, Job, Output
-from darkroom.store import sqlite
-from darkroom.store.database import Database, Row, Script
 from darkroom.worker import Worker
-
-T = TypeVar("T")
-
-
-class Held:
-    """Plays jobs that wait until they are let go; `begun` holds the attempts."""
-
-    def __init__(self) -> None:
-        self.begun: asyncio.Queue[Job] = asyncio.Queue()
-        self.go_on = asyncio.Event()
-        self.stopped: list[int] = []
-
-    async def play(self, job: Job, context: Context) -> Sequence[Output]:
-        self.begun.put_nowait(job)
-        try:
-            await self.go_on.wait()
-        except asyncio.CancelledError:
-            self.stopped.append(job.attempt)
-            raise
-        return ()
-
-
-def seen(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
-    """The fields of every event of a name that was logged."""
-    return [vars(record)["fields"] for record in caplog.records if record.getMessage() == event]
-
 
 # ---- heartbeats
 
@@ -214,27 +185,6 @@ async def test_a_worker_stops_although_an_engine_does_not(tmp_path: Path, monkey
 # ---- checkpoints
 
 
-class Upstream:
-    """An engine that has a vendor do the work, which it pays for: `orders` counts how often."""
-
-    def __init__(self) -> None:
-        self.orders = 0
-        self.ordered = asyncio.Event()
-        self.fail: TaskError | None = None
-        self.done = asyncio.Event()
-
-    async def play(self, job: Job, context: Context) -> Sequence[Output]:
-        if job.checkpoint is None:
-            self.orders += 1
-            await context.checkpoint(f"order-{self.orders}")
-        self.ordered.set()
-        if self.fail:
-            error, self.fail = self.fail, None
-            raise error
-        await self.done.wait()
-        return ()
-
-
 async def test_a_checkpoint_survives_that_its_worker_stops(tmp_path: Path) -> None:
     upstream = Upstream()
     async with Workshop(tmp_path, engine := Played(upstream.play)) as shop:
@@ -268,147 +218,3 @@ async def test_a_checkpoint_does_not_survive_that_its_engine_failed(tmp_path: Pa
         assert (await shop.final(await shop.submit("played"))).state is State.SUCCEEDED
     assert upstream.orders == 2
     assert [job.checkpoint for job in engine.jobs] == [None, None]
-
-
-# ---- the database is away
-
-
-@contextmanager
-def away(folder: Path) -> Iterator[None]:
-    """Nobody can write into the database."""
-    other = sqlite3.connect(folder / "darkroom.db", isolation_level=None)
-    try:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-    finally:
-        other.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite does not wait for others, and the worker tries again soon."""
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0)
-    monkeypatch.setattr(worker_module, "REWRITE", 0.05)
-
-
-async def logged(caplog: pytest.LogCaptureFixture, event: str) -> None:
-    """Wait until an event was logged."""
-    async with asyncio.timeout(PATIENCE):
-        while not seen(caplog, event):
-            await asyncio.sleep(0.01)
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("outcome", ["succeed", "fail"])
-async def test_an_outcome_is_written_when_the_database_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, outcome: str
-) -> None:
-    async with Workshop(tmp_path, funds=1) as shop, shop.working():
-        task = await shop.running(await shop.submit(steps=1, step_ms=200, results=1, outcome=outcome))
-        with away(tmp_path):
-            await logged(caplog, "storage.failed")
-        done = await shop.final(task)
-        assert (done.state, done.attempt) == (State.SUCCEEDED if outcome == "succeed" else State.FAILED, 1)
-        assert len(await shop.stored()) == 2 * len(done.artifacts)
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_worker_goes_on_claiming_when_the_database_is_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with Workshop(tmp_path) as shop:
-        task = await shop.submit()
-        with away(tmp_path):
-            async with shop.working() as worker:
-                await logged(caplog, "loop.failed")
-                worker.stop()
-        async with shop.working():
-            assert (await shop.final(task)).state is State.SUCCEEDED
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_checkpoint_is_stored_before_its_engine_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    ready, go_on = asyncio.Event(), asyncio.Event()
-    upstream = Upstream()
-
-    async def play(job: Job, context: Context) -> Sequence[Output]:
-        ready.set()
-        await go_on.wait()
-        return await upstream.play(job, context)
-
-    async with Workshop(tmp_path, Played(play)) as shop, shop.working():
-        task = await shop.submit("played")
-        await ready.wait()
-        with away(tmp_path):
-            go_on.set()
-            await logged(caplog, "loop.failed")
-            assert not upstream.ordered.is_set()
-        await upstream.ordered.wait()
-        assert (await shop.read(task)).checkpoint == "order-1"
-        upstream.done.set()
-        await shop.final(task)
-
-
-class Unconfirmed:
-    """A database that carries out a script and then loses the connection, each time that `lose` says so."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.lose: Callable[[Any], bool] = lambda _: False
-
-    async def read(self, name: str, **params: Any) -> list[Row]:
-        return await self.database.read(name, **params)
-
-    async def write(self, script: Callable[[], Script[T]]) -> T:
-        result = await self.database.write(script)
-        if self.lose(result):
-            raise TaskError(Code.UNAVAILABLE, "The connection was lost.", retryable=True)
-        return result
-
-    async def close(self) -> None:
-        await self.database.close()
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_result_survives_that_the_confirmation_of_its_commit_is_lost(tmp_path: Path) -> None:
-    made: list[Unconfirmed] = []
-    lost: list[Task] = []
-
-    def unconfirmed(database: Database) -> Database:
-        made.append(Unconfirmed(database))
-        return made[0]
-
-    def lose(result: Any) -> bool:
-        if isinstance(result, Task) and result.state is State.SUCCEEDED and not lost:
-            lost.append(result)
-            return True
-        return False
-
-    async with Workshop(tmp_path, database=unconfirmed) as shop:
-        made[0].lose = lose
-        async with shop.working():
-            task = await shop.final(await shop.submit(results=1))
-        assert lost
-        assert task.state is State.SUCCEEDED
-        assert await shop.stored() == [f"tasks/{task.id}/1/0", f"tasks/{task.id}/1/0.thumbnail"]
-
-
-async def test_a_worker_survives_what_nobody_thought_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker_module, "REWRITE", 0.05)
-    async with Workshop(tmp_path, Played((held := Held()).play), lease=600) as shop:
-        with sqlite3.connect(tmp_path / "darkroom.db") as other:
-            other.execute("ALTER TABLE task RENAME COLUMN worker TO laborer")
-        async with shop.working():
-            await logged(caplog, "loop.failed")
-            with sqlite3.connect(tmp_path / "darkroom.db") as other:
-                other.execute("ALTER TABLE task RENAME COLUMN laborer TO worker")
-            task = await shop.submit("played")
-            await held.begun.get()
-            held.go_on.set()
-            assert (await shop.final(task)).state is State.SUCCEEDED
-        other.close()
