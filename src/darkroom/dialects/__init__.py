@@ -23,6 +23,32 @@ from ..core.task import File
 
 T = TypeVar("T")
 
+# What HTTP itself would call each problem; a vendor may call it something else.
+HTTP_STATUS: Mapping[Code, int] = {
+    Code.MISSING_KEY: 401,
+    Code.INVALID_KEY: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.INVALID_INPUT: 400,
+    Code.INVALID_MEDIA: 400,
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED: 400,
+    Code.UNKNOWN_MODEL: 400,
+    Code.NO_CREDITS: 402,
+    Code.CONFLICT: 409,
+    Code.RATE_LIMITED: 429,
+    Code.INVALID_LINK: 403,
+    Code.EXPIRED_LINK: 403,
+    Code.UNAVAILABLE: 503,
+    Code.INTERNAL: 500,
+    Code.ENGINE_FAILED: 502,
+    Code.TIMED_OUT: 504,
+    Code.WORKER_LOST: 502,
+    Code.STORAGE_FAILED: 503,
+    Code.CONTENT_REJECTED: 400,
+    Code.CANCELED: 409,
+}
+
 MAX_WAIT = 55.0  # seconds: under the common 60 s limit of proxies
 
 

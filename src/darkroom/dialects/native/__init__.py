@@ -26,7 +26,7 @@ from ...core.commands import (
 )
 from ...core.errors import Code, TaskError
 from ...core.task import File, State
-from .. import Dialect, Endpoint, WireRequest, WireResponse, answer, bearer_or_bare, not_encoded
+from .. import HTTP_STATUS, Dialect, Endpoint, WireRequest, WireResponse, answer, bearer_or_bare, not_encoded
 from .shapes import (
     AccountView,
     ErrorBody,
@@ -40,31 +40,6 @@ from .shapes import (
     rfc3339,
     task_view,
 )
-
-STATUS = {
-    Code.MISSING_KEY: 401,
-    Code.INVALID_KEY: 401,
-    Code.FORBIDDEN: 403,
-    Code.NOT_FOUND: 404,
-    Code.INVALID_INPUT: 400,
-    Code.INVALID_MEDIA: 400,
-    Code.TOO_LARGE: 413,
-    Code.UNSUPPORTED: 400,
-    Code.UNKNOWN_MODEL: 400,
-    Code.NO_CREDITS: 402,
-    Code.CONFLICT: 409,
-    Code.RATE_LIMITED: 429,
-    Code.INVALID_LINK: 403,
-    Code.EXPIRED_LINK: 403,
-    Code.UNAVAILABLE: 503,
-    Code.INTERNAL: 500,
-    Code.ENGINE_FAILED: 502,
-    Code.TIMED_OUT: 504,
-    Code.WORKER_LOST: 502,
-    Code.STORAGE_FAILED: 503,
-    Code.CONTENT_REJECTED: 400,
-    Code.CANCELED: 409,
-}
 
 MAX_PAGE = 100
 
@@ -170,7 +145,7 @@ def encode_deleted(_result: Deleted, _request: WireRequest) -> WireResponse:
 def encode_error(error: TaskError, _request: WireRequest) -> WireResponse:
     """A refusal."""
     retry = (("Retry-After", str(error.retry_after)),) if error.retry_after is not None else ()
-    return answer(ErrorBody(ErrorView(error.code, error.message, error.param)), STATUS[error.code], retry)
+    return answer(ErrorBody(ErrorView(error.code, error.message, error.param)), HTTP_STATUS[error.code], retry)
 
 
 dialect = Dialect(

@@ -13,7 +13,7 @@ import string
 from ...core.commands import Command, Delete, Deleted, Download, Get, Inline, Link, Source, Submit, TaskResult, Upload
 from ...core.errors import Code, TaskError
 from ...core.task import Operation
-from .. import Dialect, Endpoint, WireRequest, WireResponse, answer, bearer_or_bare, not_encoded
+from .. import HTTP_STATUS, Dialect, Endpoint, WireRequest, WireResponse, answer, bearer_or_bare, not_encoded
 from .shapes import (
     DeleteBody,
     DeletedData,
@@ -42,30 +42,6 @@ FORM = ("prompt", "resolution", "batchsize", "sourceImage", "imageUrl", "seed", 
 MAX_BATCH = 15
 RESULT_NAME = re.compile(r"(.+)_([0-9]{1,4})\.[A-Za-z0-9]{1,8}")
 
-STATUS = {
-    Code.MISSING_KEY: 401,
-    Code.INVALID_KEY: 401,
-    Code.FORBIDDEN: 403,
-    Code.NOT_FOUND: 404,
-    Code.INVALID_INPUT: 400,
-    Code.INVALID_MEDIA: 400,
-    Code.TOO_LARGE: 413,
-    Code.UNSUPPORTED: 400,
-    Code.UNKNOWN_MODEL: 400,
-    Code.NO_CREDITS: 402,
-    Code.CONFLICT: 409,
-    Code.RATE_LIMITED: 429,
-    Code.INVALID_LINK: 403,
-    Code.EXPIRED_LINK: 403,
-    Code.UNAVAILABLE: 503,
-    Code.INTERNAL: 500,
-    Code.ENGINE_FAILED: 502,
-    Code.TIMED_OUT: 504,
-    Code.WORKER_LOST: 502,
-    Code.STORAGE_FAILED: 503,
-    Code.CONTENT_REJECTED: 400,
-    Code.CANCELED: 409,
-}
 # What a route answers where the request itself is at fault; who may ask, how often, and our own faults keep theirs.
 ROUTE_STATUS = {**dict.fromkeys(SUBMITS, 200), QUERY: 404, DELETE: 400}
 FAULT_OF_REQUEST = frozenset({400, 402, 404, 409, 413})
@@ -190,7 +166,7 @@ def encode_deleted(_result: Deleted, _request: WireRequest) -> WireResponse:
 
 def encode_error(error: TaskError, request: WireRequest) -> WireResponse:
     """A refusal, with the HTTP status that clients of this route can read."""
-    status = STATUS[error.code]
+    status = HTTP_STATUS[error.code]
     if status in FAULT_OF_REQUEST:
         status = ROUTE_STATUS.get(request.path, status)
     code = WireCode.NO_CREDITS if error.code is Code.NO_CREDITS else WireCode.FAILURE

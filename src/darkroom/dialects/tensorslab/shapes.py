@@ -47,6 +47,7 @@ SUFFIXES = {
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/webp": "webp",
+    "image/avif": "avif",
     "image/gif": "gif",
     "video/mp4": "mp4",
     "video/webm": "webm",
