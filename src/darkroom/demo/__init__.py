@@ -1,4 +1,6 @@
-"""`darkroom demo`: three vendors' clients use one real server over HTTP, and their pictures become a contact sheet.
+"""`darkroom demo`: three vendors' clients and Darkroom's own use one real server over HTTP.
+
+What they make becomes a contact sheet.
 
 Guarantees: nothing is left behind but the folder of pictures; the exit status is 0 only if every task succeeded.
 """
@@ -18,12 +20,13 @@ from rich.console import Console
 
 from .board import make_console, summary, watch
 from .clients import Dimilinks, Muyuhan, Native, RefusedError, TensorsLab, connect
-from .jobs import ADMIRAL, ASTRONAUT, Run, live, plan
+from .jobs import Run, live
 from .page import write_page
+from .plan import ADMIRAL, ASTRONAUT, Clients, plan
 from .server import Server, ServerError, running_server
 from .sheet import write_sheet
 
-THREADS = 12  # more than there are tasks and uploads: each has its own
+THREADS = 16  # more than there are tasks and uploads: each has its own
 
 
 class DemoError(Exception):
@@ -37,7 +40,9 @@ def run(folder: Path) -> None:
     try:
         make_folder(folder)
         with running_server() as server:
-            console.print(f"One server at {server.address} (process {server.pid}), three vendors' clients:\n")
+            console.print(
+                f"One server at {server.address} (process {server.pid}), three vendors' clients and its own:\n"
+            )
             runs = use(server, folder, console)
             console.print()
             console.print(summary(runs, console.width))
@@ -67,13 +72,14 @@ def use(server: Server, folder: Path, console: Console) -> list[Run]:
         return stack.enter_context(connect(server.address, server.key))
 
     with ExitStack() as stack:
-        tensorslab, dimilinks, muyuhan = TensorsLab(connection()), Dimilinks(connection()), Muyuhan(connection())
-        native = Native(connection())
+        clients = Clients(
+            TensorsLab(connection()), Dimilinks(connection()), Muyuhan(connection()), Native(connection())
+        )
         pool = stack.enter_context(ThreadPoolExecutor(THREADS))
         stack.callback(stop.set)  # before the pool waits for its threads
-        uploads = [pool.submit(muyuhan.upload, portrait.path) for portrait in (ASTRONAUT, ADMIRAL)]
-        runs = [Run(job) for job in plan(tensorslab, dimilinks, muyuhan, uploads)]
-        watch(console, runs, [pool.submit(live, run, folder, stop) for run in runs], native.progress)
+        uploads = [pool.submit(clients.muyuhan.upload, portrait.path) for portrait in (ASTRONAUT, ADMIRAL)]
+        runs = [Run(job) for job in plan(clients, uploads, folder)]
+        watch(console, runs, [pool.submit(live, run, folder, stop) for run in runs], clients.native.progress)
     return runs
 
 

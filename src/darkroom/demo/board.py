@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .jobs import Run
+from .layout import sizes
 
 LOOK = 0.15  # seconds between two looks at all tasks
-COLOURS = {"TensorsLab": "cyan", "Dimilinks": "magenta", "muyuhan": "yellow"}
+COLOURS = {"TensorsLab": "cyan", "Dimilinks": "magenta", "muyuhan": "yellow", "Darkroom": "green"}
 PLAIN_WIDTH = 160  # columns of the table where there is no terminal
 ONE_LINE = 110  # columns that a task needs to show its states on one line
 
@@ -85,7 +86,7 @@ class Lines:
         states = tuple(run.states)
         for state, seconds in states[self._printed.get(id(run), 0) :]:
             self._console.print(
-                f"{seconds:6.2f} s  {run.job.vendor.name:<10}  {run.job.title:<18}  {state:<12}  {percent:3} %"
+                f"{seconds:6.2f} s  {run.job.vendor.name:<10}  {run.job.title:<27}  {state:<12}  {percent:3} %"
             )
         self._printed[id(run)] = len(states)
 
@@ -100,8 +101,7 @@ def summary(runs: Sequence[Run], width: int) -> Table:
     table.add_column("Result")
     for run in runs:
         states = arrow.join(f"{state} {seconds:.2f}" for state, seconds in run.states)
-        sizes = ", ".join(f"{picture.width}x{picture.height}" for picture in run.pictures)
-        result = Text(sizes) if run.failure is None else Text(run.failure, style="red")
+        result = Text(sizes(run, "x")) if run.failure is None else Text(run.failure, style="red")
         table.add_row(run.job.title, vendor_of(run), states, result)
     return table
 

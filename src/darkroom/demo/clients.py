@@ -6,7 +6,7 @@ None of them knows that the other vendors exist, or that one server answers all 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -157,17 +157,48 @@ class Muyuhan:
 
 
 class Native:
-    """Darkroom's own API. It knows every task by the id that the vendor's client was given."""
+    """Darkroom's own API: `POST /api/files`, `POST /api/tasks`, `GET /api/tasks/{id}`.
+
+    It knows every task by the id that the vendor's client was given.
+    """
+
+    name = "Darkroom"
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
+    def create(
+        self, operation: str, model: str, inputs: Sequence[Path], params: Mapping[str, Any] | None = None
+    ) -> str:
+        """Upload the inputs, pictures or clips, and create a task for them; answer its id."""
+        files = [{"file": self._upload(path)} for path in inputs]
+        body = {"operation": operation, "model": model, "inputs": files, "params": params or {}}
+        return str(self._call("POST", "/api/tasks", json=body)["id"])
+
+    def query(self, task_id: str) -> Answer:
+        """Ask how a task is doing."""
+        task = self._call("GET", f"/api/tasks/{task_id}")
+        state = task["state"]
+        return Answer(
+            state=state,
+            done=state in ("succeeded", "failed", "canceled"),
+            failure=task["error"]["message"] if task["error"] else None,
+            results=tuple(Link(output["url"], output["thumbnail_url"]) for output in task["outputs"]),
+        )
+
     def progress(self, task_id: str) -> int:
         """How far a task is, in percent."""
-        body = read(self._http.get(f"/api/tasks/{task_id}"))
-        if "progress" not in body:
+        return int(self._call("GET", f"/api/tasks/{task_id}")["progress"])
+
+    def _upload(self, path: Path) -> str:
+        return str(self._call("POST", "/api/files", files={"file": (path.name, path.read_bytes())})["id"])
+
+    def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        response = self._http.request(method, path, **content)
+        body = read(response)
+        if not response.is_success:
             raise RefusedError(body["error"]["message"])
-        return int(body["progress"])
+        return body
 
 
 def connect(address: str, key: str) -> httpx.Client:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .jobs import Picture, Run
+from .jobs import Run
+from .results import Picture, Source
 
-ACCENTS = {"TensorsLab": "#5cc8ff", "Dimilinks": "#e58cff", "muyuhan": "#ffc44d"}
+ACCENTS = {"TensorsLab": "#5cc8ff", "Dimilinks": "#e58cff", "muyuhan": "#ffc44d", "Darkroom": "#7fe08a"}
 WAITING = "#565c6b"
 
 
@@ -22,8 +23,10 @@ class Stripe:
 
 def headline(runs: Sequence[Run], took: float) -> str:
     """What was done, in a sentence."""
-    pictures = sum(len(run.pictures) for run in runs)
-    return f"Three vendors' clients, one server: {len(runs)} tasks, {pictures} pictures, {took:.0f} seconds in all."
+    results = [picture for run in runs for picture in run.pictures]
+    clips = sum(picture.clip is not None for picture in results)
+    made = f"{len(runs)} tasks, {len(results) - clips} pictures, {clips} clips"
+    return f"Three vendors' clients and Darkroom's own, one server: {made}, {took:.0f} seconds in all."
 
 
 def stripes(run: Run, runs: Sequence[Run]) -> list[Stripe]:
@@ -43,15 +46,24 @@ def states(run: Run, arrow: str) -> str:
 
 
 def sizes(run: Run, times: str) -> str:
-    """Width and height of the results."""
-    return ", ".join(f"{picture.width}{times}{picture.height}" for picture in run.pictures)
+    """Width and height of the results, and how long clips are."""
+    return ", ".join(
+        f"{picture.width}{times}{picture.height}" + (f", {picture.seconds:.1f} s" if picture.clip else "")
+        for picture in run.pictures
+    )
 
 
-def scale(picture: Picture) -> float:
-    """How high the picture before is, as part of the result: both are shown at their true relation."""
-    return picture.source.height / picture.height if picture.source else 0.0
+def words(picture: Picture) -> tuple[str, ...]:
+    """What each source of a result is: the last one is changed, one before it lends its face."""
+    return (*("face" for _ in picture.sources[1:]), "before")[: len(picture.sources)]
+
+
+def scale(source: Source, picture: Picture) -> float:
+    """How high a source is, as part of the result: both at their true relation, but never higher than the result."""
+    return min(1.0, source.height / picture.height)
 
 
 def ratio(picture: Picture) -> float:
-    """Width by height of a result, together with the picture before it."""
-    return picture.width / picture.height * (1 + scale(picture))
+    """Width by height of a result, together with what it was made from."""
+    before = sum(source.width / source.height * scale(source, picture) for source in picture.sources)
+    return picture.width / picture.height + before

@@ -1,4 +1,4 @@
-"""Writes `index.html`: every picture with what was asked, of whom, and how it went. It loads nothing from elsewhere."""
+"""Writes `index.html`: every result with what was asked, of whom, and how it went. It loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from .jobs import Picture, Run, Source
-from .layout import ACCENTS, headline, ratio, scale, sizes, states, stripes
+from .jobs import Run
+from .layout import ACCENTS, headline, ratio, scale, sizes, states, stripes, words
+from .results import Picture, Source
 
 SOURCE_HEIGHT = 400  # pixels of the embedded pictures that tasks began with
 
@@ -49,7 +50,7 @@ def section(vendor: str, group: Sequence[Run], runs: Sequence[Run]) -> str:
     """The tasks of one vendor."""
     figures = "\n".join(figure(run, runs) for run in group)
     return f"""<section style="--accent:{ACCENTS[vendor]}">
-<h2>{escape(vendor)} <small>{len(group)} tasks by its client</small></h2>
+<h2>{escape(vendor)} <small>{len(group)} tasks by its {"own " * (vendor == "Darkroom")}client</small></h2>
 <div class="row">
 {figures}
 </div>
@@ -79,26 +80,48 @@ def figure(run: Run, runs: Sequence[Run]) -> str:
 
 
 def pair(run: Run, picture: Picture) -> str:
-    """A result, after the picture that it was made from."""
-    before = after = small = ""
-    if picture.source is not None:
-        source = picture.source
-        shape = f"--ratio:{source.width / source.height:.3f};--scale:{scale(picture)}"
-        before = (
-            f'<div style="{shape}"><img src="{embedded(source)}" alt="The picture before"><span>before</span></div>'
-        )
-        after = "<span>after</span>"
+    """A result, after what it was made from."""
+    before = "".join(
+        shown_before(source, scale(source, picture), word)
+        for source, word in zip(picture.sources, words(picture), strict=True)
+    )
+    after = "<span>after</span>" if picture.sources else ""
+    alt = f"{run.job.title}: {run.job.gloss or run.job.prompt}"
+    style = f"--ratio:{picture.width / picture.height:.3f}"
+    if picture.clip is not None:
+        result = f'<div style="{style}">{video(picture.clip, picture.path, alt)}{after}</div>'
+    else:
+        result = f'<a href="{picture.path.name}" style="{style}">{linked(picture, alt)}{after}</a>'
+    return f"""<div class="pair" style="--ratio:{ratio(picture):.3f}">
+{before}
+{result}
+</div>"""
+
+
+def shown_before(source: Source, height: float, word: str) -> str:
+    """What a result was made from, so high as part of the result."""
+    alt = f"The picture with the {word}" if word == "face" else f"The {'clip' if source.clip else 'picture'} before"
+    image = video(source.clip, source.path, alt) if source.clip else f'<img src="{embedded(source)}" alt="{alt}">'
+    shape = f"--ratio:{source.width / source.height:.3f};--scale:{height:.3f}"
+    return f'<div style="{shape}">{image}<span>{word}</span></div>'
+
+
+def video(clip: Path, poster: Path, label: str) -> str:
+    """A clip that plays when asked to."""
+    return (
+        f'<video src="{clip.name}" poster="{poster.name}" aria-label="{escape(label)}" controls muted loop playsinline>'
+        "</video>"
+    )
+
+
+def linked(picture: Picture, alt: str) -> str:
+    """A result, or its thumbnail where that is large enough."""
+    small = ""
     if picture.thumbnail is not None:
         with Image.open(picture.thumbnail) as thumbnail:
             files = f"{picture.thumbnail.name} {thumbnail.width}w, {picture.path.name} {picture.width}w"
         small = f' srcset="{files}" sizes="300px"'
-    name = picture.path.name
-    alt = escape(f"{run.job.title}: {run.job.gloss or run.job.prompt}")
-    image = f'<img src="{name}"{small} alt="{alt}">'
-    return f"""<div class="pair" style="--ratio:{ratio(picture):.3f}">
-{before}
-<a href="{name}" style="--ratio:{picture.width / picture.height:.3f}">{image}{after}</a>
-</div>"""
+    return f'<img src="{picture.path.name}"{small} alt="{escape(alt)}">'
 
 
 def embedded(source: Source) -> str:

@@ -1,4 +1,7 @@
-"""Draws `contact-sheet.png`: all pictures of the demo on one, rows of equal height, one row for each vendor."""
+"""Draws `contact-sheet.png`: all results on one picture, rows of equal height, one row for each API.
+
+A clip is shown by one of its frames.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from .jobs import Run
-from .layout import ACCENTS, headline, ratio, scale, sizes, states, stripes
+from .layout import ACCENTS, headline, ratio, scale, sizes, states, stripes, words
 
 WIDTH = 1600
 MARGIN = 48
@@ -41,7 +44,7 @@ def write_sheet(runs: Sequence[Run], path: Path, took: float) -> None:
 def row_height(row: Sequence[Run]) -> int:
     """How high pictures are so that the row is as wide as the sheet."""
     pictures = [picture for run in row for picture in run.pictures]
-    shown = len(pictures) + sum(picture.source is not None for picture in pictures)
+    shown = sum(1 + len(picture.sources) for picture in pictures)
     between = (shown - len(row)) * SEAM + (len(row) - 1) * GAP
     return int((WIDTH - 2 * MARGIN - between) / sum(map(ratio, pictures)))
 
@@ -56,23 +59,31 @@ def draw_row(sheet: Image.Image, row: Sequence[Run], runs: Sequence[Run], top: i
     for run in row:
         begin = left
         for picture in run.pictures:
-            if picture.source is not None:
-                left += paste(sheet, picture.source.path, "before", (left, bottom), round(tall * scale(picture))) + SEAM
-            word = "after" if picture.source else ""
-            left += paste(sheet, picture.path, word, (left, bottom), tall) + SEAM
+            for source, word in zip(picture.sources, words(picture), strict=True):
+                high = round(tall * scale(source, picture))
+                left += paste(sheet, source.path, word, (left, bottom), high, playing=source.clip is not None) + SEAM
+            word = "after" if picture.sources else ""
+            left += paste(sheet, picture.path, word, (left, bottom), tall, playing=picture.clip is not None) + SEAM
         left -= SEAM
         caption(draw, run, runs, (begin, bottom), left - begin)
         left += GAP
 
 
-def paste(sheet: Image.Image, path: Path, word: str, corner: tuple[int, int], tall: int) -> int:
-    """Show a picture of this height above its lower left corner, with a word on it; return its width."""
+def paste(sheet: Image.Image, path: Path, word: str, corner: tuple[int, int], tall: int, *, playing: bool) -> int:
+    """Show a picture of this height above its lower left corner, with a word on it; return its width.
+
+    A triangle marks the frame of a clip.
+    """
     left, bottom = corner
     with Image.open(path) as image:
         wide = round(tall * image.width / image.height)
         sheet.paste(image.convert("RGB").resize((wide, tall), Image.Resampling.LANCZOS), (left, bottom - tall))
+    draw = ImageDraw.Draw(sheet)
+    if playing:
+        x, y = left + wide - 24, bottom - 21
+        draw.ellipse((x - 12, y - 12, x + 12, y + 12), "#16181d")
+        draw.polygon(((x - 4, y - 6), (x - 4, y + 6), (x + 7, y)), BRIGHT)
     if word:
-        draw = ImageDraw.Draw(sheet)
         length = draw.textlength(word, font(14))
         draw.rounded_rectangle((left + 8, bottom - 32, left + 24 + length, bottom - 9), 11, "#16181d")
         draw.text((left + 16, bottom - 21), word, BRIGHT, font(14), anchor="lm")
