@@ -1,6 +1,6 @@
 """Train the network that enlarges pictures, and write it as ONNX. It uses one core; progress and results are printed.
 
-In an environment of its own, from the top of a checkout (about half an hour on one core, nothing else is downloaded):
+In an environment of its own, from the top of a checkout (about 20 minutes of one core; no other download):
 
     python3 -m venv /tmp/train && /tmp/train/bin/pip install -e . torch==2.13.0 onnx scikit-image scikit-learn
     /tmp/train/bin/python scripts/train_upscaler.py /tmp/candidate.onnx
@@ -34,7 +34,6 @@ Luma = npt.NDArray[np.uint8]
 Filter = Image.Resampling
 
 SEED = 20_240_607
-CHANNELS = 28
 LAYERS = 5  # of 3x3 between the first and the last
 REACH = 2 + LAYERS + 1  # pixels around a pixel that its detail depends on; upscale.py overlaps its tiles by as much
 BATCH = 16
@@ -58,16 +57,17 @@ class Network(nn.Module):
     Without `padded` the result is smaller by `REACH` pixels of the input on each side, and holds true values only.
     """
 
-    def __init__(self, padded: bool) -> None:
+    def __init__(self, channels: int, padded: bool) -> None:
         super().__init__()
+        self.channels = channels
         edge = 1 if padded else 0
         self.skipped = 0 if padded else LAYERS
-        self.first = nn.Sequential(nn.Conv2d(1, CHANNELS, 5, padding=2 * edge), nn.PReLU(CHANNELS))
+        self.first = nn.Sequential(nn.Conv2d(1, channels, 5, padding=2 * edge), nn.PReLU(channels))
         layers: list[nn.Module] = []
         for _ in range(LAYERS):
-            layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, padding=edge), nn.PReLU(CHANNELS)]
+            layers += [nn.Conv2d(channels, channels, 3, padding=edge), nn.PReLU(channels)]
         self.body = nn.Sequential(*layers)
-        self.last = nn.Conv2d(CHANNELS, 4, 3, padding=edge)
+        self.last = nn.Conv2d(channels, 4, 3, padding=edge)
         self.shuffle = nn.PixelShuffle(2)
         nn.init.normal_(self.last.weight, std=1e-3)  # so that training starts from the bicubic enlargement
         nn.init.zeros_(self.last.bias)
@@ -187,9 +187,9 @@ def enlarge(network: Network, small: Luma) -> Luma:
     return (bicubic(small) + 255 * detail).clip(0, 255).round().astype(np.uint8)
 
 
-def train(steps: int, examples: Examples) -> Network:
+def train(steps: int, channels: int, examples: Examples) -> Network:
     """Train for `steps` batches; returns the running average of the weights, which is better than the last ones."""
-    network = Network(padded=False)
+    network = Network(channels, padded=False)
     average = copy.deepcopy(network)
     adam = torch.optim.Adam(network.parameters(), STEEPEST)
     begun, loss_so_far = time.process_time(), 0.0
@@ -218,7 +218,7 @@ def train(steps: int, examples: Examples) -> Network:
 
 def export(network: Network, path: Path) -> None:
     """Write the network as ONNX for pictures of any size."""
-    padded = Network(padded=True).eval()
+    padded = Network(network.channels, padded=True).eval()
     padded.load_state_dict(network.state_dict())
     axes = {"y": {0: "n", 2: "h", 3: "w"}, "r": {0: "n", 2: "2h", 3: "2w"}}
     torch.onnx.export(
@@ -238,10 +238,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the upscaling network.")
     parser.add_argument("path", type=Path, help="where to write the network")
     parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--channels", type=int, default=24)
     arguments = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
-    export(train(arguments.steps, Examples(SEED)), arguments.path)
+    export(train(arguments.steps, arguments.channels, Examples(SEED)), arguments.path)
     report([arguments.path])
 
 
