@@ -44,7 +44,8 @@ class FullDisk:
         self._limit(self.pid, None)
         for children in Path(f"/proc/{self.pid or os.getpid()}/task").glob("*/children"):
             for pid in children.read_text().split():  # one that was started meanwhile has the limit, too
-                with contextlib.suppress(ProcessLookupError):
+                # Another user's process, such as the tests' PostgreSQL, is none of these.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     self._limit(int(pid), None)
 
     def _limit(self, pid: int, size: int | None) -> None:
