@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format bench serve lock clean
+.PHONY: demo test check format bench bench-engines serve lock clean
 
 demo: $(READY)  ## three vendors' clients use a real server; pictures go to ./darkroom-demo
 	$(BIN)/darkroom demo
@@ -24,6 +24,9 @@ format: $(READY)
 
 bench: $(READY)  ## measure against what you would use instead; needs wrk (Debian: apt-get install wrk)
 	$(BIN)/python bench/all.py
+
+bench-engines: $(READY)  ## measure the built-in engines on one core, operation by operation
+	$(BIN)/python bench/engines.py
 
 serve: $(READY)
 	$(BIN)/darkroom serve

@@ -68,7 +68,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         catalog = make_catalog(settings, made, dialects)
         hub, estimates = Hub(), Estimates(slots)
         policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000))
-        finishers = Children("darkroom.finish:finish", max(1, slots))
+        finishers = Children("darkroom.finish:finish", max(1, slots), settings.engine_memory_mib)
         stack.push_async_callback(finishers.close)
         results = Results(objects, finishers, mark_prompts=settings.mark_prompts)
         max_bytes = settings.max_upload_mib << 20
@@ -162,7 +162,7 @@ def make_engines(settings: Settings) -> list[Engine]:
         if type(slots) is not int or slots < 1:
             raise SettingsError(f"engine: slots of {name!r} must be a whole number from 1")
         with blamed_on("engines"):
-            made.append(engines.create(name, EngineSettings(slots, options)))
+            made.append(engines.create(name, EngineSettings(slots, options, settings.engine_memory_mib)))
     return made
 
 

@@ -34,6 +34,7 @@ class Settings:
     public_url: str = ""
     workers: int = -1
     engines: tuple[str, ...] = ("procedural", "opencv")
+    engine_memory_mib: int = 4096
     lease_seconds: float = 30.0
     max_failures: int = 3
     retry_seconds: float = 1.0
@@ -147,6 +148,7 @@ TYPES |= {name: type(getattr(DEFAULTS, name)) for name in NAMES if name not in T
 RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
     "workers": (-1, 1024),
+    "engine_memory_mib": (0, 1 << 24),
     "lease_seconds": (0.5, 3600),
     "max_failures": (1, 100),
     "retry_seconds": (0, 3600),

@@ -34,7 +34,7 @@ class Results:
         """Local copies of a task's inputs, in order."""
         paths = []
         for number, file in enumerate(task.inputs):
-            path = workdir / f"input-{number}{EXTENSIONS.get(file.media_type, '')}"
+            path = workdir / f"input-{number}.{EXTENSIONS.get(file.media_type, 'bin')}"
             await self._objects.download(file.key, path)
             paths.append(path)
         return tuple(paths)

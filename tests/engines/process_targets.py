@@ -127,3 +127,29 @@ def outputs(job: Job, report: Report) -> list[Output]:
     (job.workdir / "a.txt").write_text(job.task_id)
     report.progress(50, "half")
     return [Output(job.workdir / job.params["deliver"], ("a warning",))]
+
+
+def allocate(kind: str, report: Report) -> str:
+    """Take 600 MiB the way that the named part does, and say how it went where it worked."""
+    match kind:
+        case "python":
+            bytearray(600 << 20)
+        case "numpy":
+            import numpy
+
+            numpy.ones(600 << 20, numpy.uint8)
+        case "opencv":
+            import cv2
+            import numpy
+
+            cv2.resize(numpy.zeros((10, 10), numpy.uint8), (600 << 10, 1 << 10))
+        case "pillow":
+            from PIL import Image
+
+            Image.new("L", (600 << 10, 1 << 10))
+        case "nothing":
+            pass
+        case "process":
+            hungry = [sys.executable, "-c", "bytearray(600 << 20)"]
+            return "too much" if subprocess.run(hungry, check=False, stderr=subprocess.DEVNULL).returncode else "done"
+    return "done"

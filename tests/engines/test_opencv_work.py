@@ -129,7 +129,9 @@ def test_a_size_of_the_same_shape_needs_no_warning(tmp_path: Path, model: str, p
 
 
 @ALL_MODELS
-@pytest.mark.parametrize(("file_format", "kind"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
+@pytest.mark.parametrize(
+    ("file_format", "kind"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("avif", "AVIF")]
+)
 def test_results_have_the_asked_format_and_the_mark_of_the_model(
     tmp_path: Path, model: str, params: dict[str, str], file_format: str, kind: str
 ) -> None:

@@ -141,7 +141,10 @@ def test_a_seed_gives_the_same_scene_at_another_resolution(pixels: Any, prompt: 
     assert same < different / 2.5
 
 
-@pytest.mark.parametrize("form", [("png", "PNG", ".png"), ("jpeg", "JPEG", ".jpg"), ("webp", "WEBP", ".webp")])
+@pytest.mark.parametrize(
+    "form",
+    [("png", "PNG", ".png"), ("jpeg", "JPEG", ".jpg"), ("webp", "WEBP", ".webp"), ("avif", "AVIF", ".avif")],
+)
 def test_the_format_is_the_one_that_was_asked_for(tmp_path: Path, form: tuple[str, str, str]) -> None:
     wanted, found, suffix = form
     [output] = work(tmp_path, prompt="hills", size="40x30", format=wanted)
@@ -150,9 +153,10 @@ def test_the_format_is_the_one_that_was_asked_for(tmp_path: Path, form: tuple[st
         assert (image.format, image.size, output.path.suffix) == (found, (40, 30), suffix)
 
 
-def test_quality_decides_the_size_of_a_jpeg(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["jpeg", "avif"])
+def test_quality_decides_the_size_of_the_file(tmp_path: Path, form: str) -> None:
     low, high = (
-        work(tmp_path / str(quality), prompt="hills", seed=1, size="128x96", format="jpeg", quality=quality)[0].path
+        work(tmp_path / str(quality), prompt="hills", seed=1, size="128x96", format=form, quality=quality)[0].path
         for quality in (20, 95)
     )
     assert low.stat().st_size < high.stat().st_size / 2
@@ -164,7 +168,7 @@ def test_a_png_says_how_it_was_made(tmp_path: Path) -> None:
         assert image.text["parameters"] == "湖 at night\nSeed: 10, Size: 32x24, Model: procedural-v1 (Darkroom)"
 
 
-@pytest.mark.parametrize("form", ["jpeg", "webp"])
+@pytest.mark.parametrize("form", ["jpeg", "webp", "avif"])
 def test_other_formats_say_it_in_exif(tmp_path: Path, form: str) -> None:
     [output] = work(tmp_path, prompt="a lake", seed=9, size="32x24", format=form)
     with Image.open(output.path) as image:

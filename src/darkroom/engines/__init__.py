@@ -71,10 +71,12 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What an engine is made with: how many jobs at once, and its own table of the configuration file."""
+    """What an engine is made with: how many jobs at once, its own table of the configuration file, and the MiB of
+    memory that each of its child processes may use; 0 for as much as there is."""
 
     slots: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    memory_mib: int = 0
 
 
 def names() -> tuple[str, ...]:

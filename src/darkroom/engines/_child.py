@@ -1,11 +1,13 @@
 """The far end of `_process`: serves calls of one function in a child process.
 
-Run as `python -m darkroom.engines._child package.module:function`. Calls come in on standard input and answers go out
-on what was standard output, as frames of a length and a msgpack message. It guarantees that
+Run as `python -m darkroom.engines._child package.module:function MEMORY`, where MEMORY is the most that it may use in
+MiB, or 0. Calls come in on standard input and answers go out on what was standard output, as frames of a length and a
+msgpack message. It guarantees that
 
 - nothing that the function or a native library prints can damage the protocol: file descriptor 1 leads to the log;
 - a flood of progress reports costs next to nothing: at most `RATE` a second leave the process, none of them goes back;
 - whatever the function raises arrives as a `TaskError`;
+- on Linux the process uses no more memory than it may: an allocation beyond that fails, which is a `TaskError`, too;
 - the process ends, in the middle of its work if need be, as soon as its parent is gone.
 
 Importing this module is cheap; the function's own module is imported by the first call.
@@ -18,6 +20,7 @@ import importlib
 import inspect
 import os
 import queue
+import resource
 import signal
 import struct
 import sys
@@ -36,6 +39,7 @@ RATE = 20  # progress messages per second
 LENGTH = struct.Struct(">I")  # what precedes every message: its size in bytes
 DETAIL = 8_000  # characters of a traceback that are worth keeping
 PR_SET_PDEATHSIG = 1
+CV_NO_MEMORY = -4  # the code of an OpenCV error: an allocation failed
 
 Target = Callable[[Any, "Report"], Any]
 
@@ -203,7 +207,7 @@ def failed(error: BaseException) -> Failed:
     match error:
         case TaskError():
             pass
-        case MemoryError():
+        case _ if out_of_memory(error):
             message = "The engine ran out of memory. Try again, or ask for something smaller."
             error = TaskError(Code.ENGINE_FAILED, message, detail=_trace(error), retryable=True)
         case _:
@@ -212,8 +216,24 @@ def failed(error: BaseException) -> Failed:
     return Failed(error.code, error.message, error.param, error.detail, error.retryable, error.retry_after)
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed. OpenCV has an exception of its own for that; this module does not import it."""
+    if type(error).__module__ == "cv2":
+        return getattr(error, "code", None) == CV_NO_MEMORY or "bad_alloc" in str(error)
+    return isinstance(error, MemoryError)
+
+
 def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))[-DETAIL:]
+
+
+def limit_memory(mib: int) -> None:
+    """Let this process, and each that it starts, have so many MiB of addresses. A lower limit from outside stays."""
+    _, highest = resource.getrlimit(resource.RLIMIT_AS)
+    most = mib << 20
+    if highest != resource.RLIM_INFINITY:
+        most = min(most, highest)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def end() -> typing.NoReturn:
@@ -229,6 +249,8 @@ def main() -> None:
     os.nice(10)  # the API comes first
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if memory_mib := int(sys.argv[2]):
+            limit_memory(memory_mib)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -4,6 +4,7 @@ It guarantees that
 
 - whatever happens to a child, its caller gets a result or a `TaskError`, and the server lives on;
 - canceling a call kills the child, and what that started, at once; it leaves no process, no zombie and no open file;
+- no process uses more memory than it may, where a limit is given (on Linux): it fails, and the machine does not;
 - a process is started by the first call that needs it, kept for the next one, and replaced when it has died;
 - progress that comes faster than it is taken does not pile up: only the latest is kept.
 """
@@ -37,10 +38,12 @@ class Child:
     """A seat for one child process that runs `target`, a "package.module:function".
 
     The process starts with the first call and after each death with the next one. Calls wait for one another.
+    `memory_mib` is the most memory that it may use, in MiB; 0 for as much as there is.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, memory_mib: int = 0) -> None:
         self.target = target
+        self._memory_mib = memory_mib
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
@@ -94,7 +97,7 @@ class Child:
         try:
             if not self.alive:
                 await self._reap()
-                self._process = await spawn(self.target)
+                self._process = await spawn(self.target, self._memory_mib)
             assert self._process is not None
             return await Exchange(self._process, on_progress).run(frame)
         except (EOFError, ConnectionError, msgspec.MsgspecError):
@@ -176,10 +179,14 @@ class Exchange:
 
 
 class Children:
-    """At most `limit` processes for one target, started as calls need them; the last one used is the first reused."""
+    """At most `limit` processes for one target, started as calls need them; the last one used is the first reused.
 
-    def __init__(self, target: str, limit: int) -> None:
+    Each may use `memory_mib` MiB of memory; 0 for as much as there is.
+    """
+
+    def __init__(self, target: str, limit: int, memory_mib: int = 0) -> None:
         self._target = target
+        self._memory_mib = memory_mib
         self._free = asyncio.Semaphore(limit)
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
@@ -187,7 +194,7 @@ class Children:
     async def call(self, argument: Any, result_type: type[T], on_progress: OnProgress | None = None) -> T:
         """Like `Child.call`, on the next free process."""
         async with self._free:
-            child = self._idle.pop() if self._idle else Child(self._target)
+            child = self._idle.pop() if self._idle else Child(self._target, self._memory_mib)
             self._busy.add(child)
             try:
                 return await child.call(argument, result_type, on_progress)
@@ -205,11 +212,11 @@ class Children:
 class ProcessEngine:
     """An engine whose jobs run as `target(job: Job, report: Report) -> list[Output]` in child processes."""
 
-    def __init__(self, name: str, models: Sequence[Model], target: str, slots: int) -> None:
+    def __init__(self, name: str, models: Sequence[Model], target: str, slots: int, memory_mib: int = 0) -> None:
         self.name = name
         self.slots = slots
         self._models = tuple(models)
-        self._children = Children(target, slots)
+        self._children = Children(target, slots, memory_mib)
 
     def models(self) -> Sequence[Model]:
         """What the engine offers."""
@@ -232,12 +239,12 @@ class ProcessEngine:
         return outputs
 
 
-async def spawn(target: str) -> asyncio.subprocess.Process:
+async def spawn(target: str, memory_mib: int = 0) -> asyncio.subprocess.Process:
     """Start a child process, as the leader of a process group so that one kill ends it with all its descendants."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-P", "-X", "faulthandler"),  # no modules from the current folder; a native crash tells where it happened
-        *("-m", "darkroom.engines._child", target),
+        *("-m", "darkroom.engines._child", target, str(memory_mib)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **THREADS},

@@ -20,6 +20,8 @@ def decoding() -> Iterator[None]:
     """Turn what the decoder raises into a `TaskError`; nothing but decoding belongs inside."""
     try:
         yield
+    except MemoryError:  # PyAV's own is one of its errors, too
+        raise
     except (av.error.FFmpegError, OSError, EOFError, ValueError, ArithmeticError) as error:
         raise invalid(
             "The video cannot be read: the file is damaged, incomplete or no video. " + ACCEPTED, detail=repr(error)

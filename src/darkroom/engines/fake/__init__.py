@@ -59,10 +59,10 @@ APART = model("fake-process", "in a process of its own, where crashes and hangs 
 class FakeEngine:
     """Both models under one name."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, memory_mib: int = 0) -> None:
         self.name = NAME
         self.slots = slots
-        self._apart = ProcessEngine(NAME, (APART,), f"{__name__}.script:work", slots)
+        self._apart = ProcessEngine(NAME, (APART,), f"{__name__}.script:work", slots, memory_mib)
 
     def models(self) -> Sequence[Model]:
         """What the engine offers."""
@@ -96,4 +96,4 @@ def create(settings: EngineSettings) -> FakeEngine:
     """Make the engine; it has no options."""
     if settings.options:
         raise ValueError(f"engine 'fake' has no options, not even {next(iter(settings.options))!r}")
-    return FakeEngine(settings.slots)
+    return FakeEngine(settings.slots, settings.memory_mib)

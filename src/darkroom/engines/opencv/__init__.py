@@ -29,9 +29,14 @@ STYLES = (
     "watercolor",
 )
 
-FORMAT = Param("format", "string", "File format of the result.", default="png", choices=("png", "jpeg", "webp"))
+FORMAT = Param("format", "string", "File format of the result.", default="png", choices=("png", "jpeg", "webp", "avif"))
 QUALITY = Param(
-    "quality", "integer", "Quality of a jpeg or webp file; png is always exact.", default=90, minimum=1, maximum=100
+    "quality",
+    "integer",
+    "Quality of a jpeg, webp or avif file; png is always exact.",
+    default=90,
+    minimum=1,
+    maximum=100,
 )
 SIZE = Param(
     "size", "size", "Size of the result; what does not fit its shape is cropped evenly.", minimum=1, maximum=16384
@@ -144,4 +149,4 @@ def create(settings: EngineSettings) -> Engine:
     """Make the engine; it takes no options of its own."""
     if settings.options:
         raise ValueError(f"the engine opencv has no option {min(settings.options)!r}; it takes none")
-    return ProcessEngine("opencv", MODELS, "darkroom.engines.opencv.work:run", settings.slots)
+    return ProcessEngine("opencv", MODELS, "darkroom.engines.opencv.work:run", settings.slots, settings.memory_mib)

@@ -46,6 +46,7 @@ def swapped(job: Job, params: Mapping[str, Any], report: Report) -> list[Output]
             return rgb if face is None else swapper.apply(frame, face).rgb
 
         output = redraw(clip, clip.size, paint, job, report)
+    output = replace(output, warnings=(*output.warnings, *picture.warnings))
     if follower.seen == 0:
         raise TaskError(
             Code.INVALID_MEDIA, "There is no face in the video. Send one that shows a face clearly.", param="inputs"

@@ -38,11 +38,11 @@ MODEL = Model(
             maximum=2**53,
         ),
         Param("size", "size", "Width x height in pixels.", default="1024x1024", minimum=16, maximum=4096),
-        Param("format", "string", "File format of the result.", default="png", choices=("png", "jpeg", "webp")),
+        Param("format", "string", "File format of the result.", default="png", choices=("png", "jpeg", "webp", "avif")),
         Param(
             "quality",
             "integer",
-            "Quality of a jpeg or webp file; png is always exact.",
+            "Quality of a jpeg, webp or avif file; png is always exact.",
             default=90,
             minimum=1,
             maximum=100,
@@ -56,4 +56,5 @@ MODEL = Model(
 
 def create(settings: EngineSettings) -> Engine:
     """Make the engine."""
-    return ProcessEngine("procedural", (MODEL, VIDEO), "darkroom.engines.procedural.jobs:run", settings.slots)
+    target = "darkroom.engines.procedural.jobs:run"
+    return ProcessEngine("procedural", (MODEL, VIDEO), target, settings.slots, settings.memory_mib)

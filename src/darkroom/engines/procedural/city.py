@@ -31,7 +31,7 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
     foggy, neon = bool(scene.weather & {"fog", "rain"}), "neon" in scene.parts
     street = Street(frame, palette, horizon, DARK[hour], neon, 0.62 if foggy else 0.5)
     above = _sky(frame, scene, hour, horizon / frame.unit)
-    picture = np.empty((frame.height, frame.width, 3), np.float32)
+    picture = np.zeros((frame.height, frame.width, 3), np.float32)  # lamps shine on rows that have no water yet
     picture[:horizon] = sky.paint(frame, horizon, above, palette)
     _shine(street, picture)
     done(0.3)

@@ -19,6 +19,8 @@ from .camera import Camera
 from .frame import Plane
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+ANIMATED_FORMATS = frozenset({"PNG", "WEBP", "AVIF", "GIF"})
+ANIMATED = "The picture is animated; only its first frame was used."
 MOST_PIXELS = 50_000_000
 SPARE = 0.16  # how much larger a picture is than the frames when the camera crosses it
 LARGEST_FLOW = 320  # pixels of the longer side on which motion between two pictures is looked for
@@ -30,19 +32,21 @@ Pixels = NDArray[np.uint8]
 Flow = NDArray[np.float32]
 
 
-def read(path: Path) -> Pixels:
-    """A picture as upright sRGB, transparent parts on white."""
+def read(path: Path) -> tuple[Pixels, tuple[str, ...]]:
+    """A picture as upright sRGB, transparent parts on white, and what there is to say about it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata, of no use to anybody
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise too_large()
+                # A JPEG or TIFF file with several pictures is no animation.
+                moves = image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False)
                 upright = ImageOps.exif_transpose(image)
-                return np.asarray(flat(to_srgb(upright)))
+                return np.asarray(flat(to_srgb(upright))), (ANIMATED,) if moves else ()
     except Image.DecompressionBombError as error:
         raise too_large() from error
-    except (FileNotFoundError, PermissionError, TaskError):
+    except (FileNotFoundError, PermissionError, MemoryError, TaskError):
         raise
     except Exception as error:  # Pillow's readers raise about anything on hostile files
         raise TaskError(

@@ -52,7 +52,9 @@ def run(job: Job, report: Report) -> list[Output]:
     prompt = params.get("prompt", "")
     if not prompt and not job.inputs:
         raise TaskError(Code.INVALID_INPUT, "Send a prompt, or a picture, or both.", param="prompt")
-    pictures = [photos.read(path) for path in job.inputs[:2]]
+    read = [photos.read(path) for path in job.inputs[:2]]
+    pictures = [pixels for pixels, _ in read]
+    notes = tuple(dict.fromkeys((*notes, *(note for _, said in read for note in said))))
     size = frame_size(params, pictures)
     scene = parse(camera.without_moves(prompt))
     first = params.get("seed")
