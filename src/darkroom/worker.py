@@ -195,6 +195,7 @@ class Worker:
             attempt.ended = True
             self._free.set()
             self._hub.notify(WORK)
+        await asyncio.sleep(0)  # the claim for the free slot is written first: an engine waits for it
         trigger = Trigger.COMPLETE
         if error is not None and attempt.stop is not None:
             trigger, error = attempt.stop, None  # whatever an engine says when it is stopped

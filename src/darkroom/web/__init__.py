@@ -240,20 +240,33 @@ def response(answer: WireResponse, *, closing: bool = False) -> Response:
 
 
 class Application:
-    """The ASGI application: repeated status polls on their short way, everything else through Starlette."""
+    """The ASGI application.
+
+    Repeated status polls take their short way, paths without parameters are looked up, the rest is routed by Starlette.
+    """
 
     def __init__(self, service: Service, mounted: tuple[Mounted, ...], pipeline: Pipeline, native: Dialect) -> None:
         self._native = native
+        self._pipeline = pipeline
+        self._exact = {(item.endpoint.method, item.path): item for item in mounted if "{" not in item.path}
         routes = [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
-        app = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})
-        app.router.redirect_slashes = False  # behind a proxy it would send clients to the wrong place
+        self._starlette = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})
+        self._starlette.router.redirect_slashes = False  # behind a proxy it would send clients to the wrong place
         polls = (item for item in mounted if item.endpoint.poll)
-        self.status = StatusPath(service.store, service.keyring, polls, app)
+        self.status = StatusPath(service.store, service.keyring, polls, self._route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. A client that hangs up in the middle of a file is no error."""
         with suppress(ClientDisconnect):
             await self.status(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mounted = self._exact.get((scope.get("method", ""), scope.get("path", "")))
+        if mounted is None:
+            await self._starlette(scope, receive, send)
+            return
+        answer = await self._pipeline.respond(mounted, Request(scope, receive, send))
+        await answer(scope, receive, send)
 
     async def _lost(self, request: Request, error: Any) -> Response:
         """A path or a method that nobody serves."""
