@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -32,7 +33,7 @@ from darkroom.serve import collect_rarely
 ROUNDS = 3
 CALLERS, TASKS = 128, 6_400
 SLEEPERS, SLEEP = 10, 100  # tasks at once, milliseconds each
-SLEEPING_TASKS = 1_000  # long enough that the burst of submits at the start does not count
+SLEEPING_TASKS = 500
 LOOKS = 60
 
 
@@ -41,33 +42,33 @@ class Bench:
 
     def __init__(self, server: Server, account_id: str, database: str) -> None:
         self._server = server
-        self._account_id = account_id
+        self.account_id = account_id
         self.database = database
 
     async def submit(self, **params: Any) -> str:
         """Submit a task without results; its public id."""
         command = Submit(operation=Operation.IMAGE_GENERATE, model="fake", params={"results": 0, **params})
-        result = await self._server.service.handle(self._account_id, command, dialect)
+        result = await self._server.service.handle(self.account_id, command, dialect)
         assert isinstance(result, TaskResult)
         return result.task.public_id
 
     async def finished(self, task_id: str) -> None:
         """Wait for the end of a task, as a long poll does; end the program unless it succeeded."""
-        result = await self._server.service.handle(self._account_id, Get(task_id, 30), dialect)
+        result = await self._server.service.handle(self.account_id, Get(task_id, 30), dialect)
         assert isinstance(result, TaskResult)
         if result.task.state is not State.SUCCEEDED:
             sys.exit(f"a task without work ended as {result.task.state}: {result.task.failure}")
 
 
 @asynccontextmanager
-async def bench(slots: int) -> AsyncIterator[Bench]:
-    """A fresh server with that many slots."""
-    with servers.folder() as folder, (folder / "log").open("w") as log, redirect_stderr(log):
+async def bench(slots: int, folder: Path, account_id: str = "") -> AsyncIterator[Bench]:
+    """A server with that many slots on a folder; its first caller's account unless another is given."""
+    with (folder / "log").open("a") as log, redirect_stderr(log):
         settings = Settings(data=str(folder), workers=slots, engines=("fake",), initial_credits=10**9)
         configure(settings.log_level)
         async with running(settings) as server:
             collect_rarely()  # as `darkroom serve` does
-            account_id = await server.service.keyring.account(server.first_key)
+            account_id = account_id or await server.service.keyring.account(server.first_key)
             yield Bench(server, account_id, str(folder / "darkroom.db"))
 
 
@@ -104,23 +105,35 @@ def spread(values: list[float], unit: str) -> str:
 
 async def no_ops() -> float:
     """Tasks a second: callers who submit a task, wait for its end, and start again."""
-    async with bench(CALLERS) as server:
+    with servers.folder() as folder:
+        async with bench(CALLERS, folder) as server:
+            return await call(server)
 
-        async def caller(turns: int) -> None:
-            for _ in range(turns):
-                await server.finished(await server.submit())
 
-        await asyncio.gather(*(caller(2) for _ in range(CALLERS)))
-        begun = time.perf_counter()
-        await asyncio.gather(*(caller(TASKS // CALLERS) for _ in range(CALLERS)))
-        return TASKS / (time.perf_counter() - begun)
+async def call(server: Bench) -> float:
+    """Tasks a second of all callers together."""
+
+    async def caller(turns: int) -> None:
+        for _ in range(turns):
+            await server.finished(await server.submit())
+
+    await asyncio.gather(*(caller(2) for _ in range(CALLERS)))
+    begun = time.perf_counter()
+    await asyncio.gather(*(caller(TASKS // CALLERS) for _ in range(CALLERS)))
+    return TASKS / (time.perf_counter() - begun)
 
 
 async def sleepers() -> float:
-    """How much of the ideal rate is reached by a queue of short tasks, in percent: from first start to last finish."""
-    async with bench(SLEEPERS) as server:
-        ids = await asyncio.gather(*(server.submit(steps=1, step_ms=SLEEP) for _ in range(SLEEPING_TASKS)))
-        await asyncio.gather(*(server.finished(task_id) for task_id in ids))
+    """How much of the ideal rate is reached by a queue of short tasks, in percent: from first start to last finish.
+
+    They are all queued before the worker starts, so that submits are no part of it; a caller waits for each.
+    """
+    with servers.folder() as folder:
+        async with bench(0, folder) as server:
+            ids = [await server.submit(steps=1, step_ms=SLEEP) for _ in range(SLEEPING_TASKS)]
+            account_id = server.account_id
+        async with bench(SLEEPERS, folder, account_id) as server:
+            await asyncio.gather(*(server.finished(task_id) for task_id in ids))
         with sqlite3.connect(server.database) as connection:
             started, finished = connection.execute("SELECT MIN(started_at), MAX(finished_at) FROM task").fetchone()
         connection.close()
@@ -138,14 +151,15 @@ async def from_submit_to_start() -> list[float]:
 
     FakeEngine.run = noted  # type: ignore[method-assign]
     try:
-        async with bench(1) as server:
-            found = []
-            for _ in range(LOOKS):
-                begun = time.perf_counter()
-                await server.finished(await server.submit())
-                found.append((started["fake"] - begun) * 1000)
-                await asyncio.sleep(0.02)  # so that the worker is idle again
-            return found
+        with servers.folder() as folder:
+            async with bench(1, folder) as server:
+                found = []
+                for _ in range(LOOKS):
+                    begun = time.perf_counter()
+                    await server.finished(await server.submit())
+                    found.append((started["fake"] - begun) * 1000)
+                    await asyncio.sleep(0.02)  # so that the worker is idle again
+                return found
     finally:
         FakeEngine.run = run  # type: ignore[method-assign]
 
