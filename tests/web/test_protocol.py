@@ -9,6 +9,7 @@ import pytest
 from darkroom.app import running
 from darkroom.config import Settings
 from darkroom.serve import HttpServer, http_config, listening
+from darkroom.web.status import LONGEST, StatusPath
 
 POLL = b"GET /api/tasks/%b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\n\r\n"
 
@@ -16,8 +17,9 @@ POLL = b"GET /api/tasks/%b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\n\r
 class Wire:
     """A server without workers, a key and one waiting task."""
 
-    def __init__(self, port: int, key: str) -> None:
+    def __init__(self, port: int, key: str, status: StatusPath) -> None:
         self.port = port
+        self.status = status
         self.key = key.encode()
         self.task = b""
 
@@ -53,7 +55,7 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
         http = HttpServer(http_config(server))
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         await http.ready.wait()
-        wire = Wire(listener.getsockname()[1], server.first_key or "")
+        wire = Wire(listener.getsockname()[1], server.first_key or "", server.application.status)
         body = b'{"operation": "image.generate"}'
         head = b"POST /api/tasks HTTP/1.1\r\nhost: a\r\nauthorization: %b\r\ncontent-length: %d\r\n\r\n"
         (made,) = await wire.talk(head % (wire.key, len(body)) + body, answers=1)
@@ -109,3 +111,14 @@ async def test_a_head_without_end_is_refused(wire: Wire) -> None:
     head = b"GET / HTTP/1.1\r\n" + b"".join(b"x-%d: %b\r\n" % (i, b"a" * 1000) for i in range(100))
     (answer,) = await wire.talk(head, answers=1)
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_long_requests_are_answered_and_not_remembered(wire: Wire) -> None:
+    padded = wire.poll().replace(b"\r\n\r\n", b"\r\nx-padding: " + b"a" * LONGEST + b"\r\n\r\n")
+    queried = wire.poll().replace(b" HTTP/1.1", b"?x=" + b"a" * LONGEST + b" HTTP/1.1")
+    answers = await wire.talk(padded, padded, queried, queried, answers=4)
+    assert {answer[9:12] for answer in answers} == {b"200"}
+    assert wire.status.same_bytes(padded) is None
+    assert wire.status.same_bytes(queried) is None
+    await wire.talk(wire.poll(), wire.poll(), answers=2)
+    assert wire.status.same_bytes(wire.poll()) is not None

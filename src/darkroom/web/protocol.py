@@ -12,7 +12,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import REST, Application
-from .status import BYTES, StatusPath
+from .status import BYTES, LONGEST, StatusPath
 
 MAX_HEAD = 65_536  # bytes of a request's first line and headers
 
@@ -65,7 +65,7 @@ class PollProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """A request is complete; tell `StatusPath` by which bytes it may know the next one like it."""
         self._between = True
-        if self._whole is not None and self.parser.should_keep_alive():
+        if self._whole is not None and len(self._whole) <= LONGEST and self.parser.should_keep_alive():
             cast("dict[str, Any]", self.scope)[BYTES] = self._whole
         super().on_message_complete()
 

@@ -25,10 +25,10 @@ from ..store import Store
 if TYPE_CHECKING:
     from . import Mounted
 
-REMEMBERED = 20_000  # answers
+REMEMBERED = 10_000  # answers
+LONGEST = 4_096  # bytes of a request that is remembered, so that nobody can fill the memory with long ones
 FINAL_FOR = 60.0  # seconds: then links are signed anew
 UNFINISHED_FOR = 1.0  # seconds: position and estimate move without the task changing
-MAX_BODY = 16_384  # bytes of a poll's body; a longer one takes the long way
 LONG_WAY = frozenset({b"prefer", b"if-none-match"})  # headers that may change the answer
 TASK = "darkroom.task"  # where the pipeline leaves the task that it answered with
 BYTES = "darkroom.bytes"  # where the protocol leaves the bytes of a request that arrived whole
@@ -76,7 +76,7 @@ class StatusPath:
             message = await receive()
             receive = replayed(message, receive)
             body = message.get("body", b"")
-            if message["type"] != "http.request" or message.get("more_body") or len(body) > MAX_BODY:
+            if message["type"] != "http.request" or message.get("more_body"):
                 await self._app(scope, receive, send)
                 return
         key = key_of(scope["path"], scope["query_string"], scope["headers"], body)
@@ -151,7 +151,8 @@ def key_of(path: str, query: bytes, headers: Headers, body: bytes) -> Key | None
             host = value
         elif name in LONG_WAY:
             return None
-    return None if b"wait" in query else (path, query, authorization, host, body)
+    length = len(path) + len(query) + len(authorization) + len(host) + len(body)
+    return None if b"wait" in query or length > LONGEST else (path, query, authorization, host, body)
 
 
 def replayed(message: Message, receive: Receive) -> Receive:
