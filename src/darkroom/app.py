@@ -22,13 +22,14 @@ from .core.ids import new_id
 from .core.machine import Policy
 from .dialects import Dialect, discover
 from .engines import Engine, EngineSettings
-from .engines._process import Children
+from .engines._process import Child, Children
 from .estimates import Estimates
 from .fetch import Fetcher
 from .hub import Hub
 from .inputs import Inputs
 from .janitor import Janitor
 from .keys import Keyring, create_key
+from .marks import Credentials, Label, Provenance
 from .media import Limits
 from .objects import Objects
 from .objects.signing import Signer, SigningKey
@@ -37,6 +38,7 @@ from .results import Results
 from .service import Service, utc_now
 from .store import Store
 from .web import Application, Pipeline, mounts
+from .web.cross_origin import CrossOrigin
 from .worker import Worker
 
 HOUR = 3_600_000  # milliseconds
@@ -62,7 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         with blamed_on("objects"):
             objects = Objects.open(settings.objects_url)
         signer = await make_signer(store, settings)
-        dialects = discover()
+        dialects = make_dialects(settings)
         slots = settings.worker_count
         made = make_engines(settings)
         catalog = make_catalog(settings, made, dialects)
@@ -70,7 +72,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000))
         finishers = Children("darkroom.finish:finish", max(1, slots), settings.engine_memory_mib)
         stack.push_async_callback(finishers.close)
-        results = Results(objects, finishers, mark_prompts=settings.mark_prompts)
+        results = Results(objects, finishers, await make_provenance(settings))
         max_bytes = settings.max_upload_mib << 20
         with blamed_on("fetch_allow"):
             fetcher = Fetcher(allow=settings.fetch_allow, max_bytes=max_bytes, timeout=settings.fetch_seconds)
@@ -87,6 +89,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             estimates=estimates,
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
+            device_credits=settings.device_credits,
         )
         application = make_application(settings, service, dialects)
         first_key = None
@@ -142,6 +145,37 @@ async def make_signer(store: Store, settings: Settings) -> Signer:
     return Signer(signing_keys, period_ms=min(HOUR, lifetime), lifetime_ms=lifetime)
 
 
+async def make_provenance(settings: Settings) -> Provenance:
+    """What results are to tell; in a server that makes some, font, key and certificates are tried."""
+    provenance = provenance_of(settings)
+    if settings.worker_count and (provenance.label or provenance.credentials):
+        child = Child("darkroom.marks.checks:problems", settings.engine_memory_mib)
+        try:
+            problems = await child.call(provenance, list[str])
+        finally:
+            await child.close()
+        if problems:
+            raise SettingsError("\n".join(problems))
+    return provenance
+
+
+def provenance_of(settings: Settings) -> Provenance:
+    """What results are to tell, as the settings say."""
+    font = Path(settings.label_font).resolve() if settings.label_font else None
+    signer = Credentials(
+        Path(settings.c2pa_key).resolve(),
+        Path(settings.c2pa_chain).resolve(),
+        settings.c2pa_algorithm,
+        settings.c2pa_timestamp_url,
+    )
+    return Provenance(
+        prompts=settings.mark_prompts,
+        producer=settings.aigc_producer,
+        label=Label(settings.label, settings.label_place, font) if settings.label else None,
+        credentials=signer if settings.c2pa_key else None,
+    )
+
+
 @contextmanager
 def blamed_on(names: str) -> Iterator[None]:
     """Turn what a part says about its settings into a `SettingsError`."""
@@ -149,6 +183,20 @@ def blamed_on(names: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, ObjectsError) as error:
         raise SettingsError(f"{names}: {str(error).partition(chr(10))[0]}") from None
+
+
+def make_dialects(settings: Settings) -> tuple[Dialect, ...]:
+    """The dialects, each with its own table of the settings."""
+    found = {dialect.name: dialect for dialect in discover()}
+    if unknown := sorted(settings.dialect.keys() - found.keys()):
+        raise SettingsError(f"dialect: there is no dialect {unknown[0]!r}; there are: {', '.join(found)}")
+    for name, options in settings.dialect.items():
+        configure = found[name].configure
+        if configure is None:
+            raise SettingsError(f"dialect: {name!r} takes no options")
+        with blamed_on(f"dialect.{name}"):
+            found[name] = configure(options)
+    return tuple(found.values())
 
 
 def make_engines(settings: Settings) -> list[Engine]:
@@ -183,7 +231,8 @@ def make_application(settings: Settings, service: Service, dialects: Sequence[Di
     with blamed_on("mounts"):
         mounted = mounts(dialects, settings.mounts)
     native = next(dialect for dialect in dialects if dialect.name == "native")
-    return Application(service, mounted, Pipeline(service, settings.public_url.rstrip("/") or None), native)
+    pipeline = Pipeline(service, settings.public_url.rstrip("/") or None)
+    return Application(service, mounted, pipeline, native, CrossOrigin(settings.cors_origins))
 
 
 @contextmanager

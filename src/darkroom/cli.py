@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`."""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `new`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .config import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from .client import Client
+    from .new import Kind
     from .store import Store
 
 T = TypeVar("T")
@@ -30,15 +31,18 @@ app = typer.Typer(
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
 credit_app = typer.Typer(help="Credits of accounts.", no_args_is_help=True)
 task_app = typer.Typer(help="Tasks on a running server.", no_args_is_help=True)
+new_app = typer.Typer(help="A package to begin with, for a dialect or an engine of your own.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
 app.add_typer(credit_app, name="credit")
 app.add_typer(task_app, name="task")
+app.add_typer(new_app, name="new")
 
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings.", envvar="DARKROOM_CONFIG")]
 Data = Annotated[str | None, typer.Option(help="Folder for everything. Default ./darkroom-data")]
 Database = Annotated[str | None, typer.Option(help="sqlite:PATH or postgresql://… Default: SQLite in the data folder")]
 ServerUrl = Annotated[str, typer.Option(help="Address of the server.", envvar="DARKROOM_SERVER")]
 ApiKey = Annotated[str, typer.Option(help="API key.", envvar="DARKROOM_KEY")]
+PluginName = Annotated[str, typer.Argument(help="Its name: a small letter, then small letters, digits or _.")]
 LOCAL = "http://127.0.0.1:8080"
 MOST = 10**15  # credits
 
@@ -210,6 +214,30 @@ def task_watch(task_id: str, server: ServerUrl = LOCAL, key: ApiKey = "") -> Non
         print(output["url"])
     if task["state"] != "succeeded":
         sys.exit(f"darkroom: task {task['state']}: {(task['error'] or {}).get('message', 'no reason is known')}")
+
+
+@new_app.command("dialect")
+def new_dialect(name: PluginName) -> None:
+    """Write ./darkroom-NAME, a dialect whose tests say what is left to do."""
+    write_plugin("dialect", name)
+
+
+@new_app.command("engine")
+def new_engine(name: PluginName) -> None:
+    """Write ./darkroom-NAME, an engine whose tests say what is left to do."""
+    write_plugin("engine", name)
+
+
+def write_plugin(kind: Kind, name: str) -> None:
+    """Write a package, and say what to do next."""
+    from .new import write
+
+    try:
+        folder = write(kind, name, Path())
+    except ValueError as error:
+        sys.exit(f"darkroom: {error}")
+    print(f"wrote {folder}/\nnext: cd {folder} && pip install -e '.[test]' && pytest")
+    print("what fails is what is left to do")
 
 
 @contextmanager

@@ -15,6 +15,10 @@ from typing import Any
 
 import msgspec
 
+from .marks.aigc import VALUE
+from .marks.credentials import ALGORITHMS
+from .marks.label import LONGEST, PLACES
+
 PREFIX = "DARKROOM_"
 
 
@@ -46,12 +50,23 @@ class Settings:
     fetch_seconds: float = 20.0
     fetch_allow: tuple[str, ...] = ()
     mark_prompts: bool = False
+    label: str = ""
+    label_place: str = "bottom-right"
+    label_font: str = ""
+    aigc_producer: str = ""
+    c2pa_key: str = ""
+    c2pa_chain: str = ""
+    c2pa_algorithm: str = "es256"
+    c2pa_timestamp_url: str = ""
+    device_credits: int = -1
+    cors_origins: tuple[str, ...] = ()
     log_level: str = "info"
     defaults: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     prices: dict[str, int] = field(default_factory=dict)
     mounts: dict[str, str] = field(default_factory=dict)
     engine: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dialect: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -142,6 +157,8 @@ TYPES: dict[str, Any] = {
     "prices": dict[str, int],
     "mounts": dict[str, str],
     "engine": dict[str, dict[str, Any]],
+    "dialect": dict[str, dict[str, Any]],
+    "cors_origins": tuple[str, ...],
 }
 TYPES |= {name: type(getattr(DEFAULTS, name)) for name in NAMES if name not in TYPES}
 
@@ -155,6 +172,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "task_hours": (0.001, 24 * 365),
     "link_hours": (0.01, 24 * 365),
     "initial_credits": (0, 10**15),
+    "device_credits": (-1, 10**9),
     "max_upload_mib": (1, 10_000),
     "max_pixels": (1, 10**9),
     "fetch_seconds": (0.1, 600),
@@ -181,6 +199,27 @@ def check(settings: Settings) -> list[str]:
         problems.append("public_url must begin with http:// or https://")
     if settings.database and not settings.database.startswith(("sqlite:", "postgresql://", "postgres://")):
         problems.append("database must be sqlite:PATH or postgresql://HOST/NAME")
+    return problems + check_provenance(settings)
+
+
+def check_provenance(settings: Settings) -> list[str]:
+    """What is wrong with what results are to tell, as far as the settings alone show."""
+    problems = []
+    if len(settings.label) > LONGEST or not settings.label.isprintable() or settings.label != settings.label.strip():
+        problems.append(f"label must be up to {LONGEST} characters in one line, without spaces around them")
+    if settings.label_place not in PLACES:
+        problems.append(f"label_place is one of {', '.join(PLACES)}")
+    if settings.aigc_producer and not VALUE.fullmatch(settings.aigc_producer):
+        problems.append(
+            "aigc_producer must be up to 128 visible ASCII characters without spaces, quotation marks and backslashes: "
+            "a name with others has a code"
+        )
+    if bool(settings.c2pa_key) != bool(settings.c2pa_chain):
+        problems.append("c2pa_key and c2pa_chain belong together: set both, or neither")
+    if settings.c2pa_algorithm not in ALGORITHMS:
+        problems.append(f"c2pa_algorithm is one of {', '.join(ALGORITHMS)}")
+    if settings.c2pa_timestamp_url and not settings.c2pa_timestamp_url.startswith(("http://", "https://")):
+        problems.append("c2pa_timestamp_url must begin with http:// or https://")
     return problems
 
 

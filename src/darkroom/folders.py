@@ -13,7 +13,7 @@ from pathlib import Path
 class Folders:
     """Gives out empty folders and removes them with what is in them.
 
-    One that a job left empty serves the next: to make and remove a folder costs more than many a small job.
+    One serves many jobs, emptied after each: to make and remove a folder costs more than many a small job.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -34,15 +34,21 @@ class Folders:
             # A thread of a job that was stopped may still write: into this folder, which the next job must not have.
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        if is_empty(folder):
+        if emptied(folder):
             self._empty.append(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_empty(folder: Path) -> bool:
-    """Whether a folder is still there and nothing is in it."""
+def emptied(folder: Path) -> bool:
+    """Remove what is in a folder; whether that worked, and the folder is still there."""
     try:
-        return not os.listdir(folder)  # noqa: PTH208 - a Path for each entry is not needed
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)  # noqa: PTH108 - a Path for each entry is not needed
     except OSError:
         return False
+    return True

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from .core.task import Task
 
 WORK = "work"  # a task became claimable
+CANCEL = "cancel"  # a running task was asked to stop
 
 
 class Hub:
-    """Topics are `WORK`, public ids of tasks, and internal ids of parents, whose parts know them by these."""
+    """Topics: `WORK`, `CANCEL`, accounts, public ids of tasks, and internal ids of parents, which their parts know."""
 
     def __init__(self) -> None:
         self._watching: dict[str, set[asyncio.Event]] = {}
@@ -28,8 +29,8 @@ class Hub:
                 event.set()
 
     def changed(self, task: Task) -> None:
-        """Wake everybody who watches a task, or the parent that it is a part of."""
-        self.notify(task.public_id, *((task.parent_id,) if task.parent_id else ()))
+        """Wake everybody who watches a task, the parent that it is a part of, or its account."""
+        self.notify(task.public_id, task.account_id, *((task.parent_id,) if task.parent_id else ()))
 
     @contextmanager
     def watch(self, *topics: str) -> Iterator[asyncio.Event]:

@@ -90,11 +90,18 @@ class Inputs:
         with tempfile.SpooledTemporaryFile(SPOOL) as spooled:
             file = cast("BinaryIO", spooled)
             if isinstance(source, Link):
-                await self.fetcher.fetch(source.url, file)
+                await self._fetch(source, file)
             else:
                 file.write(decoded(source))
             file.seek(0)
             return await self.keep(account_id, file)
+
+    async def _fetch(self, link: Link, file: BinaryIO) -> None:
+        try:
+            await self.fetcher.fetch(link.url, file)
+        except TaskError as error:
+            error.param = "inputs.url"
+            raise
 
 
 def decoded(source: Inline) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 
+from .core.commands import Account, Session
 from .core.errors import Code, TaskError
-from .core.ids import new_id
+from .core.ids import new_id, new_key
 from .store import KeyInfo, Store
 
-PREFIX = "sk-"
+LOGIN = "login"  # the name of keys that devices get
 FRESH = 1.0  # seconds that a look-up is trusted: a revoked key is refused after this time at the latest
 REMEMBERED = 10_000  # keys
 
@@ -23,10 +23,21 @@ def digest_of(key: str) -> str:
 async def create_key(store: Store, name: str, amount: int, now: int) -> str:
     """A new key with an account of its own that holds `amount` credits. The key is returned here and nowhere else."""
     account = await store.add_account(name, amount, now)
-    key = PREFIX + secrets.token_urlsafe(32).replace("-", "x").replace("_", "y")
-    info = KeyInfo(new_id(now), account.id, f"{key[:7]}…{key[-4:]}", name, now, None)
-    await store.add_key(info, digest_of(key))
+    key = new_key()
+    await store.add_key(described(key, account.id, name, now), digest_of(key))
     return key
+
+
+async def login(store: Store, device: str, key: str, amount: int, now: int) -> Session:
+    """Give a device its new key. Its account, opened with `amount` credits, goes by a digest of the device's name."""
+    account = Account(f"device-{digest_of(device)[:32]}", LOGIN, amount, 0, now)
+    opened = await store.login(account, described(key, account.id, LOGIN, now), digest_of(key))
+    return Session(key, await store.account(account.id) or account, opened)
+
+
+def described(key: str, account_id: str, name: str, now: int) -> KeyInfo:
+    """What may be known of a key."""
+    return KeyInfo(new_id(now), account_id, f"{key[:7]}…{key[-4:]}", name, now, None)
 
 
 class Keyring:

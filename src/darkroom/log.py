@@ -31,6 +31,7 @@ class Event(StrEnum):
     ENGINE_FAILED = "engine.failed"
     LEASE_EXPIRED = "lease.expired"
     STORAGE_FAILED = "storage.failed"
+    SIGNING_FAILED = "signing.failed"
     LOOP_FAILED = "loop.failed"
 
 

@@ -17,18 +17,18 @@ from .engines import Output
 from .engines._process import Children
 from .finish import Finished, FinishRequest
 from .log import Event, write
-from .marks import Mark, source_type
+from .marks import Mark, Provenance, source_type
 from .media import EXTENSIONS
 from .objects import Objects
 
 
 class Results:
-    """Moves files for the worker. `mark_prompts` puts prompts into the marks of results."""
+    """Moves files for the worker. `provenance` is what results tell of where they come from."""
 
-    def __init__(self, objects: Objects, finishers: Children, *, mark_prompts: bool = False) -> None:
+    def __init__(self, objects: Objects, finishers: Children, provenance: Provenance | None = None) -> None:
         self._objects = objects
         self._finishers = finishers
-        self._mark_prompts = mark_prompts
+        self._provenance = provenance or Provenance()
 
     async def fetch_inputs(self, task: Task, workdir: Path) -> tuple[Path, ...]:
         """Local copies of a task's inputs, in order."""
@@ -40,13 +40,18 @@ class Results:
         return tuple(paths)
 
     async def keep(
-        self, task: Task, outputs: Sequence[Output], workdir: Path
+        self, task: Task, outputs: Sequence[Output], workdir: Path, *, generative: bool = True
     ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
-        """Store outputs with their thumbnails; what the store did not take whole is removed again."""
+        """Store outputs with their thumbnails; what the store did not take whole is removed again.
+
+        `generative` says whether a generative AI model made them.
+        """
         check_outputs(outputs, workdir)
-        mark = mark_of(task, prompt=self._mark_prompts)
-        request = FinishRequest(tuple(output.path for output in outputs), workdir, mark)
+        mark = mark_of(task, generative=generative, prompt=self._provenance.prompts)
+        request = FinishRequest(tuple(output.path for output in outputs), workdir, mark, self._provenance)
         finished = await self._finishers.call(request, list[Finished])
+        for reason in dict.fromkeys(item.unsigned for item in finished if item.unsigned):
+            write(Event.SIGNING_FAILED, level=logging.WARNING, task=task.id, attempt=task.attempt, reason=reason)
         artifacts: list[Artifact] = []
         try:
             for number, item in enumerate(finished):
@@ -58,10 +63,11 @@ class Results:
         return tuple(artifacts), tuple(warning for some in warnings for warning in some)
 
     async def _keep(self, key: str, item: Finished) -> Artifact:
-        await settled(self._objects.put(key, item.path))
         thumbnail_key = f"{key}.thumbnail" if item.thumbnail else None
+        puts = [self._objects.put(key, item.path)]
         if item.thumbnail and thumbnail_key:
-            await settled(self._objects.put(thumbnail_key, item.thumbnail))
+            puts.append(self._objects.put(thumbnail_key, item.thumbnail))
+        await settled(*puts)
         return Artifact(
             key=key,
             media_type=item.media_type,
@@ -89,12 +95,12 @@ class Results:
             write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
 
 
-def mark_of(task: Task, *, prompt: bool) -> Mark:
+def mark_of(task: Task, *, generative: bool, prompt: bool) -> Mark:
     """What a task's results tell of where they come from."""
     return Mark(
         model=task.model,
         task_id=task.public_id,
-        digital_source_type=source_type(task.operation, task.engine, inputs=bool(task.inputs)),
+        digital_source_type=source_type(task.operation, generative=generative, inputs=bool(task.inputs)),
         created=task.started_at or task.created_at,
         prompt=str(task.params["prompt"]) if prompt and task.params.get("prompt") else None,
     )
@@ -110,11 +116,14 @@ def check_outputs(outputs: Sequence[Output], workdir: Path) -> None:
             raise TaskError(Code.ENGINE_FAILED, message, detail=f"{output.path} is no file in {workdir}")
 
 
-async def settled(work: Coroutine[None, None, None]) -> None:
-    """Wait for work that goes on when it is canceled: what is removed afterwards must not come back."""
-    task = asyncio.ensure_future(work)
+async def settled(*works: Coroutine[None, None, None]) -> None:
+    """Wait for all of it, also when one fails or this is canceled: what is removed afterwards must not come back."""
+    tasks = [asyncio.ensure_future(work) for work in works]
     try:
-        await asyncio.shield(task)
+        await asyncio.wait(tasks)
     except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         raise
+    for error in [task.exception() for task in tasks]:
+        if error is not None:
+            raise error

@@ -28,6 +28,7 @@ from .log import Event, configure, write
 from .web.protocol import PollProtocol
 
 BACKLOG = 1024  # connections that wait to be accepted
+MAX_MESSAGE = 65_536  # bytes that a client may send over a WebSocket at once
 DRAIN = 3  # seconds that requests may take to end when the server stops
 LAST_RESORT = 9.5  # seconds after which a server that was told to stop ends, whatever still runs
 
@@ -90,7 +91,9 @@ def http_config(server: Server) -> uvicorn.Config:
     return uvicorn.Config(
         server.application,
         http=PollProtocol,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE,
+        ws_max_queue=4,
         interface="asgi3",
         lifespan="off",
         log_config=None,

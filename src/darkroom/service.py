@@ -16,8 +16,21 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from .core import commands
-from .core.catalog import Catalog, Model, check_params
-from .core.commands import Account, Command, Content, Deleted, Result, Submit, TaskPage, TaskResult, Upload
+from .core.catalog import Catalog, check_inputs, check_params
+from .core.commands import (
+    Account,
+    Command,
+    Content,
+    Deleted,
+    Health,
+    OwnCommand,
+    Result,
+    Session,
+    Submit,
+    TaskPage,
+    TaskResult,
+    Upload,
+)
 from .core.errors import Code, TaskError
 from .core.family import combine
 from .core.ids import new_id
@@ -25,9 +38,9 @@ from .core.machine import Policy, decide
 from .core.task import File, State, Task, Trigger
 from .dialects import Dialect
 from .estimates import Estimates
-from .hub import WORK, Hub, woken
+from .hub import CANCEL, WORK, Hub, woken
 from .inputs import Inputs
-from .keys import Keyring
+from .keys import Keyring, login
 from .log import Event, write
 from .objects import Objects
 from .objects.signing import Signer
@@ -60,20 +73,32 @@ class Service:
     estimates: Estimates
     policy: Policy
     task_lifetime: int  # milliseconds that a task may wait and run
+    device_credits: int = -1  # of a device that logs in for the first time; below 0 none may
     clock: Clock = utc_now
 
     async def handle(self, account_id: str | None, command: Command, dialect: Dialect) -> Result:
-        """Carry out a command for an account; `None` is a caller that only holds a signed link."""
+        """Carry out a command for an account; `None` is a caller without a key."""
         match command:
             case commands.Download():
                 return await self.download(command)
             case commands.DownloadFile():
                 return await self.download_file(command)
-        if account_id is None:
-            raise TaskError(Code.MISSING_KEY, "An API key is required.")
+            case commands.ListModels():
+                return (*self.catalog.named(command.names), *self.catalog.models)
+            case commands.CheckHealth():
+                return await self.health(command)
+            case commands.Login():
+                return await self.login(command, dialect)
+            case _ if account_id is None:
+                raise TaskError(Code.MISSING_KEY, "An API key is required.")
+            case _:
+                return await self.handle_own(account_id, command, dialect)
+
+    async def handle_own(self, account_id: str, command: OwnCommand, dialect: Dialect) -> Result:
+        """Carry out a command that only an account can give."""
         match command:
             case commands.Submit():
-                return await self.submit(account_id, command, dialect)
+                return await self.outcome(account_id, await self.submit(account_id, command, dialect), command)
             case commands.Get():
                 return await self.get(account_id, command)
             case commands.List():
@@ -86,13 +111,30 @@ class Service:
                 return await self.inputs.own(account_id, command.file_id)
             case commands.GetAccount():
                 return await self.account(account_id)
-            case commands.ListModels():
-                return self.catalog.models
+            case commands.ReadResult():
+                return await self.read_result(account_id, command)
+
+    async def health(self, command: commands.CheckHealth) -> Health:
+        """Answer, with `ready` only when the database does; otherwise `unavailable`."""
+        if command.ready:
+            await self.store.ping()
+        return Health()
+
+    async def login(self, command: commands.Login, dialect: Dialect) -> Session:
+        """Give a device a key."""
+        if self.device_credits < 0:
+            raise TaskError(
+                Code.FORBIDDEN,
+                "Devices cannot log in to this server. Send an API key; or the operator sets device_credits.",
+            )
+        session = await login(self.store, command.device, dialect.mint_key(), self.device_credits, self.clock())
+        self.hub.notify(session.account.id)  # whoever is connected with an earlier key
+        return session
 
     # ---- submit
 
-    async def submit(self, account_id: str, command: Submit, dialect: Dialect) -> TaskResult:
-        """Store a task, or a parent with its parts; wait for the end where the caller asked for that."""
+    async def submit(self, account_id: str, command: Submit, dialect: Dialect) -> Task:
+        """Store a task, or a parent with its parts."""
         if command.webhook is not None:
             raise TaskError(
                 Code.UNSUPPORTED,
@@ -109,21 +151,31 @@ class Service:
             raise
         if made.replayed:
             await self.inputs.discard(fetched(command, tasks))
-            return await self.get(account_id, commands.Get(made.public_id, command.wait))
+            return await self.own_task(account_id, made.public_id)
         write(Event.TASK_SUBMITTED, level=logging.DEBUG, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
-        self.hub.notify(WORK)
-        task = as_stored(tasks, made.seqs)
+        self.hub.notify(WORK, account_id)
+        return as_stored(tasks, made.seqs)
+
+    async def outcome(self, account_id: str, task: Task, command: Submit) -> TaskResult:
+        """What the caller of a submit is told, when he wants it. He learns the task's id, whatever happens here."""
         try:
             if command.wait:
-                task = await self.until_final(account_id, made.public_id, command.wait)
-            return await self.result(task)
+                task = await self.until_final(account_id, task.public_id, command.wait)
+            result = await self.result(task)
+            return await self.with_contents(result) if command.embed else result
         except TaskError:
-            # It is stored and will run: whatever happens now, the caller must learn its id.
             return TaskResult(task)
+
+    async def with_contents(self, result: TaskResult) -> TaskResult:
+        """A task with the contents of its results, if it has succeeded."""
+        streams = [await self.objects.get(artifact.key) for artifact in result.task.artifacts]
+        return replace(result, embedded=tuple([b"".join([chunk async for chunk in stream]) for stream in streams]))
 
     async def plan(self, account_id: str, command: Submit, dialect: Dialect) -> tuple[Task, ...]:
         """The rows that a submit makes: one task, or a parent and then its children."""
         model = self.catalog.resolve(command.operation, command.model)
+        if command.refusal is not None:
+            raise command.refusal
         params, warnings = check_params(model, command.params)
         if not 1 <= command.count <= model.max_count:
             raise TaskError(
@@ -219,7 +271,9 @@ class Service:
             if not (command.cursor.isascii() and command.cursor.isdigit() and len(command.cursor) <= 18):
                 raise TaskError(Code.INVALID_INPUT, "'cursor' must be a next_cursor of this list.", param="cursor")
             before = int(command.cursor)
-        tasks = await self.store.tasks(account_id, command.state, command.limit + 1, before)
+        tasks = await self.store.tasks(
+            account_id, command.state, command.limit + 1, before, command.skip, command.operations
+        )
         page = tuple(tasks[: command.limit])
         return TaskPage(page, str(page[-1].seq) if len(tasks) > command.limit else None)
 
@@ -247,6 +301,7 @@ class Service:
         while current is not None and not current.state.final:
             if current.state is State.RUNNING:
                 done = current.cancel or await self.store.mark_cancel(current.id)
+                self.hub.notify(CANCEL)
             else:
                 change = decide(current, Trigger.CANCEL, now=self.clock(), policy=self.policy)
                 done = change is not None and await self.store.apply(change) is not None
@@ -297,6 +352,16 @@ class Service:
         stat = await self.objects.stat(artifact.thumbnail_key)
         return content(artifact.thumbnail_key, "image/webp", stat.size if stat else 0)
 
+    async def read_result(self, account_id: str, command: commands.ReadResult) -> Content:
+        """A result, to its owner."""
+        task = await self.own_task(account_id, command.task_id)
+        if not task.state.final:
+            raise TaskError(Code.CONFLICT, "The task is not finished yet. Query it until it is.", retryable=True)
+        if not 0 <= command.index < len(task.artifacts):
+            raise TaskError(Code.NOT_FOUND, "There is no such result.")
+        artifact = task.artifacts[command.index]
+        return content(artifact.key, artifact.media_type, artifact.size)
+
     async def download_file(self, command: commands.DownloadFile) -> Content:
         """An uploaded file, by a signed link."""
         self.signer.verify(command.signature, self.clock())
@@ -309,15 +374,6 @@ class Service:
 def content(key: str, media_type: str, size: int) -> Content:
     """A stored file to be sent. A key is written once, so it makes a strong entity tag."""
     return Content(key, media_type, size, f'"{hashlib.sha256(key.encode()).hexdigest()[:24]}"')
-
-
-def check_inputs(model: Model, given: int) -> None:
-    """Refuse too few or too many inputs."""
-    if model.min_inputs <= given <= model.max_inputs:
-        return
-    wanted = f"{model.min_inputs} to {model.max_inputs}" if model.max_inputs > model.min_inputs else model.min_inputs
-    takes = f"takes {wanted} input files" if model.max_inputs else "takes no input files"
-    raise TaskError(Code.INVALID_INPUT, f"Model '{model.name}' {takes}; {given} were given.", param="inputs")
 
 
 def as_stored(tasks: tuple[Task, ...], seqs: tuple[int, ...]) -> Task:

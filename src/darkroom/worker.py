@@ -19,11 +19,11 @@ from pathlib import Path
 from .core.catalog import Catalog
 from .core.errors import Code, TaskError
 from .core.machine import Change, Policy, after_failure, decide
-from .core.task import Artifact, State, Task, Trigger
+from .core.task import STORING, Artifact, State, Task, Trigger
 from .engines import Engine, Job
 from .estimates import Estimates
 from .folders import Folders
-from .hub import WORK, Hub, woken
+from .hub import CANCEL, WORK, Hub, woken
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
 from .service import Clock, utc_now
@@ -31,6 +31,7 @@ from .store import Store, Verdict
 
 IDLE = 2.0  # seconds between looks at the queue without a wake-up
 PULSE = 0.25  # seconds between looks at the running attempts
+HEARTBEAT = 0.5  # seconds between renewals of a lease at most: so late is a cancel heard that another process was asked
 REWRITE = 1.0  # seconds between tries to write down an outcome
 STOP_WITHIN = 5.0  # seconds that an engine has to stop
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -43,7 +44,8 @@ class Attempt:
     task: Task
     worker: Worker
     percent: int = 0
-    reported: int = 0
+    stage: str = ""
+    reported: tuple[int, str] = (0, "")
     began: float = field(default_factory=time.monotonic)
     renewed: float = field(default_factory=time.monotonic)
     stop: Trigger | None = None
@@ -51,9 +53,10 @@ class Attempt:
     ended: bool = False
     running: asyncio.Task[None] | None = None
 
-    async def progress(self, percent: int, note: str = "") -> None:  # noqa: ARG002 - notes are not stored yet
+    async def progress(self, percent: int, stage: str = "") -> None:
         """Remember progress; the next pulse reports it."""
         self.percent = max(self.percent, min(99, percent))
+        self.stage = stage or self.stage
 
     async def checkpoint(self, value: str) -> None:
         """Save what a later attempt needs; returns when it is stored, however often that has to be tried."""
@@ -125,6 +128,7 @@ class Worker:
     async def _claim_all(self) -> None:
         with self._hub.watch(WORK) as work:
             while not self._stopping:
+                work.clear()  # what woke it until now, this claim will see
                 names, room = self._room()
                 tasks = await self._claim(names, room) if room else []
                 for task in tasks:
@@ -167,6 +171,7 @@ class Worker:
         self._attempts.add(attempt)
         attempt.running = asyncio.create_task(self._attempt(attempt))
         attempt.running.add_done_callback(lambda _: self._attempts.remove(attempt))
+        self._hub.changed(task)
         write(
             Event.TASK_CLAIMED,
             level=logging.DEBUG,
@@ -220,7 +225,11 @@ class Worker:
         task = attempt.task
         inputs = await self._results.fetch_inputs(task, workdir) if task.inputs else ()
         outputs = await self._engines[task.engine].run(job_of(task, inputs, workdir), attempt)
-        return await self._results.keep(task, outputs, workdir) if outputs else ((), ())
+        attempt.stage = STORING
+        if not outputs:
+            return (), ()
+        model = self._catalog.model(task.model)
+        return await self._results.keep(task, outputs, workdir, generative=model is None or model.generative)
 
     def _limit(self, task: Task) -> float:
         """Seconds that the attempt may take: the model's limit, or what is left until the task's deadline."""
@@ -285,22 +294,25 @@ class Worker:
 
     async def _pulse(self) -> None:
         """Renew leases, report progress, hear of cancels."""
-        while True:
-            await asyncio.sleep(PULSE)
-            now = time.monotonic()
-            due = [
-                attempt
-                for attempt in self._attempts
-                if attempt.percent != attempt.reported or now - attempt.renewed > min(1.0, self._lease / 3000)
-            ]
-            await asyncio.gather(*(self.renew(attempt) for attempt in due))
+        with self._hub.watch(CANCEL) as asked:
+            while True:
+                at_once = await woken(asked, PULSE)
+                now = time.monotonic()
+                due = [
+                    attempt
+                    for attempt in self._attempts
+                    if at_once
+                    or (attempt.percent, attempt.stage) != attempt.reported
+                    or now - attempt.renewed > min(HEARTBEAT, self._lease / 3000)
+                ]
+                await asyncio.gather(*(self.renew(attempt) for attempt in due))
 
     async def renew(self, attempt: Attempt, checkpoint: str | None = None) -> bool:
         """Send one heartbeat; stop an attempt that was canceled or whose lease is lost. False if it did not arrive."""
-        percent = attempt.percent
+        percent, stage = attempt.percent, attempt.stage
         try:
             verdict = await self._store.heartbeat(
-                attempt.task, self._clock(), self._lease, progress=percent, checkpoint=checkpoint
+                attempt.task, self._clock(), self._lease, progress=percent, stage=stage, checkpoint=checkpoint
             )
         except Exception as error:  # noqa: BLE001 - the pulse must outlive everything, or every lease is lost
             write_failure("heartbeat", error)
@@ -308,8 +320,8 @@ class Worker:
         attempt.renewed = time.monotonic()
         if checkpoint is not None:
             attempt.task = replace(attempt.task, checkpoint=checkpoint)
-        if percent != attempt.reported:
-            attempt.reported = percent
+        if (percent, stage) != attempt.reported:
+            attempt.reported = percent, stage
             self._hub.changed(attempt.task)
         if verdict is Verdict.CANCEL:
             attempt.end(Trigger.CANCEL)

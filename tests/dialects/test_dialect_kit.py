@@ -9,12 +9,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from darkroom.core.commands import Get, TaskResult
-from darkroom.core.errors import TaskError
+from darkroom.core.commands import Cancel, Get, Notice, TaskResult
+from darkroom.core.errors import Code, TaskError
 from darkroom.core.task import State
-from darkroom.dialects import Dialect, Endpoint, WireRequest, WireResponse, answer
+from darkroom.dialects import Dialect, Endpoint, Socket, WireRequest, WireResponse, answer
 from darkroom.testing import dialects as kit
 
 WORDS = {
@@ -60,6 +61,10 @@ def with_decode(decode: Callable[[WireRequest], Any]) -> Endpoint:
     return replace(QUERY, decode=decode)
 
 
+def socket(encode: Callable[[Notice, WireRequest], tuple[str, ...]] = lambda _notice, _request: ()) -> Socket:
+    return Socket(path="/ws", credential=lambda _request: None, encode=encode, beat="beat", replaced="replaced")
+
+
 def run(tmp_path: Path, text: str, dialect: Dialect = SOUND) -> int:
     (tmp_path / "example.http").write_text(text, encoding="utf-8")
     return kit.run_transcripts(dialect, tmp_path)
@@ -69,7 +74,7 @@ def test_a_sound_dialect_passes(tmp_path: Path) -> None:
     kit.check_routes([SOUND])
     for check in (kit.check_capabilities, kit.check_credential, kit.check_ids, kit.check_states):
         check(SOUND)
-    for check in (kit.check_results, kit.check_errors, kit.check_purity):
+    for check in (kit.check_results, kit.check_errors, kit.check_messages, kit.check_purity):
         check(SOUND)
     kit.check_hostile_input(SOUND, QUERY)
     assert run(tmp_path, EXAMPLE) == 1
@@ -77,6 +82,8 @@ def test_a_sound_dialect_passes(tmp_path: Path) -> None:
 
 def test_the_same_route_twice_is_caught() -> None:
     other = replace(QUERY, path="/tasks/{name}")
+    with pytest.raises(AssertionError, match="has no endpoints"):
+        kit.check_routes([replace(SOUND, endpoints=())])
     with pytest.raises(AssertionError, match="both answer GET"):
         kit.check_routes([replace(SOUND, endpoints=(QUERY, other))])
 
@@ -149,6 +156,61 @@ def test_a_poll_that_reads_headers_is_caught() -> None:
         kit.check_purity(with_encode(curious))
 
 
+def test_a_refusal_without_a_word_is_caught() -> None:
+    words = {Code.NOT_FOUND: "gone"}
+
+    def forgetful(error: TaskError, _request: WireRequest) -> WireResponse:
+        return answer({"error": words[error.code]}, 400)
+
+    with pytest.raises(AssertionError, match="no answer for the error 'missing_key': KeyError"):
+        kit.check_errors(replace(SOUND, encode_error=forgetful))
+
+
+def test_a_state_without_a_word_is_caught() -> None:
+    def forgetful(result: TaskResult, _request: WireRequest) -> WireResponse:
+        return answer({"status": {state: WORDS[state] for state in (State.QUEUED, State.RUNNING)}[result.task.state]})
+
+    with pytest.raises(AssertionError, match="no answer for a task that is succeeded: KeyError"):
+        kit.check_states(with_encode(forgetful))
+
+
+def test_a_status_that_is_not_the_described_one_is_caught() -> None:
+    described = replace(SOUND, endpoints=(replace(QUERY, status=201),))
+    with pytest.raises(AssertionError, match="answers 200, but its `status` says 201"):
+        kit.check_results(described)
+
+
+def test_an_answer_that_is_not_the_described_one_is_caught() -> None:
+    class View(msgspec.Struct):
+        id: int
+
+    described = replace(SOUND, endpoints=(replace(QUERY, response=View),))
+    with pytest.raises(AssertionError, match=r"answers what it does not describe: View: Expected `int`"):
+        kit.check_results(described)
+    with pytest.raises(AssertionError, match="answers what it does not describe"):
+        kit.check_errors(replace(SOUND, error=View))
+
+
+def test_a_link_that_leads_nowhere_is_caught() -> None:
+    def relative(result: TaskResult, request: WireRequest) -> WireResponse:
+        path = f"/files/{result.task.public_id}"
+        return answer({"url": f"{path}?{request.sign(path)}"})
+
+    with pytest.raises(AssertionError, match="leads nowhere"):
+        kit.check_results(with_encode(relative))
+
+
+def test_a_socket_without_its_capability_is_caught() -> None:
+    with pytest.raises(AssertionError, match="'push'"):
+        kit.check_capabilities(replace(SOUND, sockets=(socket(),)))
+
+
+def test_a_message_that_shows_the_internal_id_is_caught() -> None:
+    kit.check_messages(replace(SOUND, sockets=(socket(lambda notice, _: (notice.task.public_id,)),)))
+    with pytest.raises(AssertionError, match="shows what is private"):
+        kit.check_messages(replace(SOUND, sockets=(socket(lambda notice, _: (notice.task.id,)),)))
+
+
 @pytest.mark.parametrize("minted", ["same", "a/b", "a.b", ""])
 def test_ids_that_repeat_or_break_urls_are_caught(minted: str) -> None:
     with pytest.raises(AssertionError, match=r"mints"):
@@ -165,11 +227,17 @@ def test_a_capability_without_its_endpoint_is_caught() -> None:
         kit.check_capabilities(replace(SOUND, capabilities=frozenset({"list"})))
 
 
+def test_a_cancel_that_is_not_declared_is_caught() -> None:
+    stop = replace(QUERY, method="POST", path="/stop/{id}", decode=lambda request: Cancel(request.params["id"]))
+    with pytest.raises(AssertionError, match="'cancel' is there: declare it"):
+        kit.check_capabilities(replace(SOUND, endpoints=(QUERY, stop)))
+
+
 def test_a_decode_that_trusts_its_input_is_caught() -> None:
     def trusting(request: WireRequest) -> Get:
         return Get(json.loads(request.body)["id"])
 
-    with pytest.raises((ValueError, KeyError, TypeError)):
+    with pytest.raises(AssertionError, match="decode raises"):
         kit.check_hostile_input(SOUND, with_decode(trusting))
 
 

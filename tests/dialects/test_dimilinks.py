@@ -1,21 +1,23 @@
-"""The Dimilinks dialect: what its requests mean."""
+"""The Dimilinks dialect: what its requests for pictures mean."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from darkroom.core.commands import Inline, Link, Submit, Upload
+from darkroom.core.commands import Command, Inline, Link, Submit, Upload
 from darkroom.core.errors import TaskError
 from darkroom.core.task import File, Operation
-from darkroom.dialects import MAX_WAIT, FormFile
+from darkroom.dialects import FormFile
 from darkroom.dialects.dimilinks import dialect
 from darkroom.testing.dialects import ask
 
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"
+SEVEN_MINUTES, EIGHT_MINUTES = 420, 480
 
 LANDSCAPES = {
     "1:1": ("1024x1024", "2048x2048", "2880x2880"),
@@ -61,10 +63,19 @@ def refused(body: Any = None, **fields: Any) -> tuple[int, dict[str, Any]]:
     """What a generation that must be refused answers."""
     body = {"prompt": "a lighthouse", **fields} if body is None else body
     endpoint, request = ask(dialect, "POST", GENERATIONS, body=body)
-    with pytest.raises(TaskError) as caught:
-        endpoint.decode(request)
-    response = dialect.encode_error(caught.value, request)
+    response = dialect.encode_error(refusal(lambda: endpoint.decode(request)), request)
     return response.status, json.loads(response.body)["error"]
+
+
+def refusal(decode: Callable[[], Command]) -> TaskError:
+    """Why a request is refused: at once, or once its model is known to exist."""
+    try:
+        command = decode()
+    except TaskError as error:
+        return error
+    assert isinstance(command, Submit)
+    assert command.refusal is not None
+    return command.refusal
 
 
 def picture(field: str, name: str = "photo.png", number: int = 1, size: int = 10) -> FormFile:
@@ -153,14 +164,16 @@ def test_a_generation_needs_a_prompt(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
-    assert refused(body)[1]["code"] == "invalid_request_error"
+    error = refused(body)[1]
+    assert error["code"] == "invalid_request_error"
+    assert error["message"].startswith("请求参数错误:")
 
 
 def test_a_plain_generation_waits_for_its_result() -> None:
     command = submit()
     assert command.operation is Operation.IMAGE_GENERATE
     assert command.model == "gpt-image-2"
-    assert command.wait == MAX_WAIT
+    assert command.wait == SEVEN_MINUTES
     assert command.params == {"prompt": "a lighthouse", "size": "1024x1024"}
 
 
@@ -182,9 +195,7 @@ def test_knobs_that_change_the_file_are_passed_on_and_the_others_dropped() -> No
     assert command.params == sent
 
 
-@pytest.mark.parametrize(
-    "fields", [{"output_format": "bmp"}, {"output_compression": 101}, {"response_format": "b64_json"}]
-)
+@pytest.mark.parametrize("fields", [{"output_format": "bmp"}, {"output_compression": 101}])
 def test_a_delivery_that_cannot_be_had_is_refused(fields: dict[str, Any]) -> None:
     status, error = refused(**fields)
     assert (status, error["code"]) == (400, "invalid_request_error")
@@ -230,11 +241,52 @@ def test_an_edit_keeps_the_size_of_its_picture_unless_another_is_asked() -> None
     assert submit(image=PICTURE, size="16:9").params["size"] == "1536x864"
 
 
-def test_a_mask_is_refused_and_says_why() -> None:
-    assert "reference" in refused(mask_url=PICTURE)[1]["message"]
-    status, error = refused(mask_url=PICTURE, image=PICTURE)
+def test_a_mask_is_the_last_input_and_its_number_goes_along() -> None:
+    command = submit(mask_url="https://example.com/mask.png", images=[PICTURE, "AAAA"])
+    assert command.inputs == (Link(PICTURE), Inline("AAAA"), Link("https://example.com/mask.png"))
+    assert command.params["mask"] == 2
+    assert "mask" not in submit(mask_url=" ", images=[PICTURE]).params
+
+
+def test_a_mask_without_a_picture_is_refused() -> None:
+    status, error = refused(mask_url=PICTURE)
     assert (status, error["code"]) == (400, "invalid_request_error")
-    assert "'mask_url'" in error["message"]
+    assert "'mask_url' needs" in error["message"]
+
+
+def test_a_mask_counts_as_one_more_reference() -> None:
+    urls = [f"https://example.com/{index}.png" for index in range(9)]
+    assert len(submit(image_urls=urls[:8], mask_url=PICTURE).inputs) == 9
+    assert refused(image_urls=urls, mask_url=PICTURE)[1]["code"] == "invalid_request_error"
+
+
+def test_pictures_themselves_are_answered_to_who_waits_for_them() -> None:
+    assert submit(response_format="b64_json").embed
+    assert not submit(response_format="url").embed
+    assert not submit(response_format="b64_json", query="async=true").embed
+    assert submit_edit(picture("image"), response_format="b64_json").embed
+    assert not submit_edit(picture("image"), response_format="b64_json", query="compat=apimart").embed
+
+
+# The order of refusals
+
+
+@pytest.mark.parametrize("later", [{"image_urls": ["a"] * 3 + [str(n) for n in range(9)]}, {"mask_url": PICTURE}])
+def test_whether_the_model_exists_is_looked_at_before_the_rest(later: dict[str, Any]) -> None:
+    command = submit(model="dall-e", **later)
+    assert command.model == "dall-e"
+    assert command.refusal is not None
+
+
+def test_the_prompt_is_looked_at_before_the_model() -> None:
+    assert refused({"prompt": " ", "model": "minimax-h3", "size": "big"})[1]["message"] == "prompt 不能为空"
+
+
+@pytest.mark.parametrize("model", ["minimax-h3", "grok-imagine-video"])
+def test_a_model_for_videos_makes_no_pictures(model: str) -> None:
+    status, error = refused(model=model, size="big")
+    assert (status, error["type"], error["code"]) == (400, "invalid_request_error", "model_type_mismatch")
+    assert "/v1/videos" in error["message"]
 
 
 # Answered now or when done
@@ -260,7 +312,7 @@ def test_the_body_switches_to_an_answer_at_once() -> None:
 
 @pytest.mark.parametrize("query", ["async=0", "async=", "wait_for_result=true", "apimart=0", "format=png"])
 def test_other_words_switch_nothing(query: str) -> None:
-    assert submit(query=query).wait == MAX_WAIT
+    assert submit(query=query).wait == SEVEN_MINUTES
     assert submit(query=query, wait_for_result=False).wait == 0
 
 
@@ -272,7 +324,7 @@ def test_edits_take_pictures_by_every_field_name(field: str) -> None:
     command = submit_edit(picture(field), n="2", size="2:1", output_format="webp", model="my-model")
     assert command.operation is Operation.IMAGE_EDIT
     assert command.inputs == (Upload("file-1"),)
-    assert (command.count, command.model, command.wait) == (2, "my-model", MAX_WAIT)
+    assert (command.count, command.model, command.wait) == (2, "my-model", EIGHT_MINUTES)
     assert command.params == {"prompt": "make it night", "size": "1536x768", "format": "webp"}
 
 
@@ -291,13 +343,27 @@ def test_the_same_file_twice_counts_once() -> None:
     [
         ((), "picture"),
         ((picture("photo"),), "picture"),
-        ((picture("image"), picture("mask", "mask.png")), "'mask'"),
+        ((picture("mask", "mask.png"),), "'mask' needs"),
         (tuple(picture("image[]", f"{number}.png", number) for number in range(10)), "At most 9"),
     ],
 )
 def test_edits_without_usable_pictures_are_refused(files: tuple[FormFile, ...], word: str) -> None:
-    with pytest.raises(TaskError, match=word):
-        submit_edit(*files)
+    assert word in refusal(lambda: submit_edit(*files)).message
+
+
+def test_the_mask_of_an_edit_is_its_last_input() -> None:
+    command = submit_edit(
+        picture("mask", "mask.png", 9), picture("image[]", "a.png", 1), picture("image[]", "b.png", 2)
+    )
+    assert command.inputs == (Upload("file-1"), Upload("file-2"), Upload("file-9"))
+    assert command.params["mask"] == 2
+
+
+@pytest.mark.parametrize(("text", "quality"), [("80", 80), ("0", 1), ("much", None)])
+def test_the_numbers_of_a_form_are_read_where_they_are_numbers(text: str, quality: int | None) -> None:
+    command = submit_edit(picture("image"), output_compression=text, seed="7")
+    assert command.params.get("quality") == quality
+    assert command.params["seed"] == 7
 
 
 def test_an_edit_needs_a_prompt() -> None:

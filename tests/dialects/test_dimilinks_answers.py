@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from darkroom.core.catalog import Model
-from darkroom.core.commands import Download, Get, ListModels, Signature, TaskResult
+from darkroom.core.commands import Download, Get, Signature, TaskResult
 from darkroom.core.errors import Code, TaskError
-from darkroom.core.task import Operation, State, Task
+from darkroom.core.task import State, Task
 from darkroom.dialects import WireResponse
 from darkroom.dialects.dimilinks import dialect
 from darkroom.testing import tasks
@@ -54,9 +53,24 @@ def test_an_answer_at_once_has_the_task_and_no_data(state: State) -> None:
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING])
 @pytest.mark.parametrize("target", [GENERATIONS, EDITS])
-def test_a_wait_that_ends_too_early_answers_as_if_not_waited(state: State, target: str) -> None:
+def test_a_wait_that_ends_too_early_is_the_vendors_timeout_and_names_the_task(state: State, target: str) -> None:
     status, body = answered(task_in(state), target)
-    assert (status, body["data"], body["task_id"]) == (200, [], "img_0af0fe5de388490597197ee8")
+    assert (status, body["error"]["type"], body["error"]["code"]) == (502, "service_unavailable", "poll_timeout")
+    assert "GET /v1/tasks/img_0af0fe5de388490597197ee8" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.FAILED, State.CANCELED])
+def test_openai_clients_are_told_not_to_submit_again_by_themselves(state: State) -> None:
+    endpoint, request = ask(dialect, "POST", GENERATIONS, body={"prompt": "a lighthouse"})
+    assert ("X-Should-Retry", "false") in endpoint.encode(TaskResult(task_in(state)), request).headers
+
+
+def test_a_waited_answer_may_have_the_pictures_themselves() -> None:
+    endpoint, request = ask(dialect, "POST", GENERATIONS, body={"prompt": "a lighthouse"})
+    result = TaskResult(task_in(State.SUCCEEDED), embedded=(b"one", b"two"))
+    data = json.loads(endpoint.encode(result, request).body)["data"]
+    assert [item.keys() for item in data] == [{"b64_json", "file_id"}] * 2
+    assert [item["b64_json"] for item in data] == ["b25l", "dHdv"]
 
 
 @pytest.mark.parametrize("target", [GENERATIONS, EDITS])
@@ -210,6 +224,9 @@ def refusal(code: Code, target: str = GENERATIONS, method: str = "POST", **optio
         (Code.INTERNAL, 500, "server_error", "internal_error"),
         (Code.UNAVAILABLE, 503, "service_unavailable", "service_unavailable"),
         (Code.ENGINE_FAILED, 502, "service_unavailable", "upstream_error"),
+        (Code.CONFLICT, 409, "invalid_request_error", "invalid_request_error"),
+        (Code.CONTENT_REJECTED, 400, "invalid_request_error", "content_moderation"),
+        (Code.STORAGE_FAILED, 502, "service_unavailable", "download_failed"),
     ],
 )
 def test_refusals_have_the_vendors_status_type_and_code(code: Code, status: int, kind: str, word: str) -> None:
@@ -218,11 +235,40 @@ def test_refusals_have_the_vendors_status_type_and_code(code: Code, status: int,
     assert json.loads(response.body) == {"error": {"message": "Say it differently.", "type": kind, "code": word}}
 
 
-def test_a_reference_that_is_no_picture_is_named_as_such() -> None:
-    response = refusal(Code.INVALID_MEDIA)
+@pytest.mark.parametrize(
+    ("code", "options", "word"),
+    [
+        (Code.INVALID_MEDIA, {}, "invalid_reference_image"),
+        (Code.INVALID_INPUT, {"param": "inputs.url"}, "invalid_reference_image"),
+        (Code.TOO_LARGE, {}, "reference_image_too_large"),
+        (Code.TIMED_OUT, {"param": "inputs.url"}, "reference_image_timeout"),
+    ],
+)
+def test_a_reference_that_cannot_be_used_is_named_as_such(code: Code, options: dict[str, str], word: str) -> None:
+    response = refusal(code, **options)
     error = json.loads(response.body)["error"]
-    assert (response.status, error["code"]) == (400, "invalid_reference_image")
+    assert (response.status, error["code"]) == (400, word)
     assert error["message"] == "参考图解析失败:Say it differently."
+
+
+@pytest.mark.parametrize(
+    ("target", "param", "status", "word"),
+    [
+        (GENERATIONS, "model", 400, "model_type_mismatch"),
+        (GENERATIONS, "operation", 500, "not_configured"),
+        ("/v1/chat/completions", "operation", 501, "image_not_wired"),
+        (GENERATIONS, "webhook", 400, "invalid_request_error"),
+    ],
+)
+def test_what_nobody_here_does_has_the_vendors_word(target: str, param: str, status: int, word: str) -> None:
+    response = refusal(Code.UNSUPPORTED, target, param=param)
+    assert (response.status, json.loads(response.body)["error"]["code"]) == (status, word)
+
+
+def test_a_chat_with_a_language_model_is_told_that_there_are_none() -> None:
+    error = json.loads(refusal(Code.UNKNOWN_MODEL, "/v1/chat/completions").body)["error"]
+    assert error["code"] == "model_not_found"
+    assert "no language models" in error["message"]
 
 
 @pytest.mark.parametrize("target", [QUERY, OLD_QUERY])
@@ -279,27 +325,3 @@ def test_a_malformed_link_is_refused_without_a_body(link: str) -> None:
 def test_a_link_that_opens_nothing_is_answered_without_a_body(code: Code, status: int) -> None:
     response = refusal(code, f"/p/img/img_1/0?{SIGNED}", "GET")
     assert (response.status, response.body) == (status, b"")
-
-
-# Models
-
-
-def test_models_are_the_vendors_names_and_then_our_own_that_make_pictures() -> None:
-    def model(name: str, *operations: Operation) -> Model:
-        return Model(name=name, engine="example", operations=operations, description="An example.")
-
-    endpoint, request = ask(dialect, "GET", "/v1/models")
-    assert endpoint.decode(request) == ListModels()
-    catalog = (
-        model("swapper", Operation.IMAGE_FACE_SWAP),
-        model("painter", Operation.IMAGE_GENERATE),
-        model("film", Operation.VIDEO_GENERATE),
-        model("retoucher", Operation.IMAGE_UPSCALE, Operation.IMAGE_EDIT),
-        model("gpt-image-2", Operation.IMAGE_GENERATE),
-    )
-    body = json.loads(endpoint.encode(catalog, request).body)
-    names = ["gpt-image-2", "nano-banana-pro", "gpt-image-2.5-flare", "gpt-image-2.5-sunburst", "painter", "retoucher"]
-    assert [item["id"] for item in body["data"]] == names
-    created = body["data"][0]["created"]
-    assert body["object"] == "list"
-    assert body["data"][4] == {"id": "painter", "object": "model", "created": created, "owned_by": ""}

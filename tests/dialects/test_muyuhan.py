@@ -46,8 +46,8 @@ def answer_about(shown: Task) -> dict[str, Any]:
     return data
 
 
-def test_the_vendors_own_example_is_answered_as_printed() -> None:
-    assert run_transcripts(dialect, Path(__file__).parent / "muyuhan") == 1
+def test_the_vendors_own_examples_are_answered_as_printed() -> None:
+    assert run_transcripts(dialect, Path(__file__).parent / "muyuhan") == 12
 
 
 def test_a_submitted_task_is_answered_under_both_names() -> None:
@@ -81,6 +81,31 @@ def test_a_task_is_queried_by_either_name(name: str) -> None:
     endpoint, wire = ask(dialect, "GET", f"/getTaskInfo?{name}=aa11")
     assert endpoint.poll
     assert endpoint.decode(wire) == Get("aa11")
+
+
+def test_a_query_by_the_sister_applications_name_is_answered_in_its_shape() -> None:
+    children = [task(f"c{seq}", State.SUCCEEDED, seq, artifacts=(picture(),), price=3, cost=3) for seq in (7, 8)]
+    endpoint, wire = ask(dialect, "GET", "/getTaskInfo?custom_task_id=parent")
+    body = json.loads(endpoint.encode(TaskResult(parent(*children)), wire).body)
+    assert (body["code"], body["msg"]) == (200, "")
+    assert list(body["data"]) == ["imageList", "taskInfo"]
+    info = body["data"]["taskInfo"]
+    assert (info["customTaskId"], info["id"], info["state"], info["cost"]) == ("parent", 7, 30, 6)
+    assert (info["seed"], info["content"], info["aspectRatio"], info["styleId"]) == (-1, "", 0, 0)
+    assert [image["taskId"] for image in body["data"]["imageList"]] == [7, 8]
+
+
+def test_a_failed_task_in_the_sister_applications_shape_tells_that_credits_came_back() -> None:
+    lost = task("aa11", State.FAILED, failure=Failure(Code.ENGINE_FAILED, "No face was found."), price=3, cost=0)
+    endpoint, wire = ask(dialect, "GET", "/getTaskInfo?custom_task_id=aa11")
+    info = json.loads(endpoint.encode(TaskResult(lost), wire).body)["data"]["taskInfo"]
+    assert (info["state"], info["reason"], info["cost"], info["returnState"]) == (2, "No face was found.", 0, 1)
+
+
+def test_who_sends_both_names_gets_the_apps_own_shape() -> None:
+    endpoint, wire = ask(dialect, "GET", "/getTaskInfo?promptId=aa11&custom_task_id=bb22")
+    assert endpoint.decode(wire) == Get("aa11")
+    assert "taskList" in json.loads(endpoint.encode(TaskResult(task("aa11")), wire).body)["data"]
 
 
 @pytest.mark.parametrize("target", ["/getTaskInfo", "/getTaskInfo?promptId="])

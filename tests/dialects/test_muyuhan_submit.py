@@ -11,8 +11,8 @@ import pytest
 from darkroom.core.commands import Command, Inline, KeepFile, Link, Submit, Upload
 from darkroom.core.errors import TaskError
 from darkroom.core.task import File, Operation
-from darkroom.dialects import FormFile
-from darkroom.dialects.muyuhan import dialect
+from darkroom.dialects import Dialect, FormFile
+from darkroom.dialects.muyuhan import configure, dialect
 from darkroom.testing.exchange import ask
 
 FACE, TARGET, OTHER = Upload("face"), Upload("target"), Upload("other")
@@ -27,8 +27,11 @@ def decode(method: str, target: str, **request: Any) -> Command:
     return endpoint.decode(wire)
 
 
-def submit(body: Any = None, *, form: Sequence[tuple[str, str]] = (), files: Sequence[FormFile] = ()) -> Submit:
-    command = decode("POST", "/submitTask", body=body, form=form, files=files)
+def submit(
+    body: Any = None, *, form: Sequence[tuple[str, str]] = (), files: Sequence[FormFile] = (), to: Dialect = dialect
+) -> Submit:
+    endpoint, wire = ask(to, "POST", "/submitTask", body=body, form=form, files=files)
+    command = endpoint.decode(wire)
     assert isinstance(command, Submit)
     return command
 
@@ -128,6 +131,96 @@ def test_a_style_may_be_named() -> None:
     assert submit({"taskType": 5, "styleId": "noir", "fileName": "face"}).params == {"style": "noir"}
 
 
+TEMPLATES = [
+    {
+        "id": 20,
+        "title": "On the beach",
+        "task_type": 3,
+        "images": ["https://example.com/1.png", "https://example.com/2.png"],
+    },
+    {"id": 21, "title": "Autumn", "prompt": "warm autumn light"},
+    {"id": 22, "title": "In this coat", "prompt": "wears this coat", "images": ["https://example.com/coat.png"]},
+    {"id": 23, "title": "Waves", "task_type": 7, "prompt": "slow waves"},
+    {"id": 24, "title": "Dance", "task_type": 7, "images": ["https://example.com/dance.mp4"]},
+]
+OWN = configure({"groups": [{"id": 2, "title": "Mine", "templates": TEMPLATES}], "models": {"image.edit": "my-edit"}})
+BEACH = (Link("https://example.com/1.png"), Link("https://example.com/2.png"))
+COAT, DANCE = Link("https://example.com/coat.png"), Link("https://example.com/dance.mp4")
+
+
+def test_a_filter_remembers_its_template_by_number_and_by_name() -> None:
+    for style in (13, "13", "noir"):
+        command = submit({"taskType": 5, "styleId": style, "fileName": "face"})
+        assert (command.params, command.extra) == ({"style": "noir"}, {"taskType": 5, "styleId": 13})
+
+
+def test_a_face_goes_into_the_pictures_of_a_template() -> None:
+    command = submit({"taskType": 3, "styleId": 20, "fileName": "face"}, to=OWN)
+    assert command.operation is Operation.IMAGE_FACE_SWAP
+    assert command.parts == tuple((FACE, picture) for picture in BEACH)
+    assert command.extra == {"taskType": 3, "styleId": 20}
+
+
+def test_own_targets_come_before_those_of_a_template() -> None:
+    command = submit({"taskType": 3, "styleId": 20, "fileName": "face,target"}, to=OWN)
+    assert command.parts == ((FACE, TARGET), *((FACE, picture) for picture in BEACH))
+
+
+def test_a_template_with_words_is_an_edit_by_the_model_of_the_settings() -> None:
+    command = submit({"taskType": 5, "styleId": 21, "fileName": "face"}, to=OWN)
+    assert (command.operation, command.model) == (Operation.IMAGE_EDIT, "my-edit")
+    assert (command.inputs, command.params) == ((FACE,), {"prompt": "warm autumn light"})
+
+
+def test_the_pictures_of_an_edit_come_after_the_callers() -> None:
+    command = submit({"taskType": 5, "styleId": 22, "fileName": "face,target"}, to=OWN)
+    assert command.parts == ((FACE, COAT), (TARGET, COAT))
+    assert command.params == {"prompt": "wears this coat"}
+
+
+def test_own_words_take_the_place_of_a_templates() -> None:
+    body = {"taskType": 5, "styleId": 21, "fileName": "face", "content": "snow"}
+    assert submit(body, to=OWN).params == {"prompt": "snow"}
+
+
+def test_a_template_may_be_the_words_of_a_video() -> None:
+    command = submit({"taskType": 7, "styleId": 23}, to=OWN)
+    assert (command.operation, command.inputs) == (Operation.VIDEO_GENERATE, ())
+    assert command.params == {"prompt": "slow waves"}
+
+
+def test_a_face_goes_into_the_clip_of_a_template() -> None:
+    command = submit({"taskType": 7, "styleId": 24, "fileName": "face"}, to=OWN)
+    assert (command.operation, command.inputs) == (Operation.VIDEO_FACE_SWAP, (FACE, DANCE))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"taskType": 3, "styleId": 21, "fileName": "face"}, "is for taskType 5, not 3"),
+        ({"taskType": 5, "styleId": 20, "fileName": "face"}, "is for taskType 3, not 5"),
+        ({"taskType": 7, "styleId": 13, "content": "waves"}, "is for taskType 5, not 7"),
+        ({"taskType": 3, "styleId": 20}, "two pictures"),
+        ({"taskType": 7, "styleId": 24}, "two pictures"),
+        ({"taskType": 7, "styleId": "noir", "fileName": "face"}, "is for taskType 5, not 7"),
+        ({"taskType": 7, "styleId": "unheard of", "fileName": "face"}, "number of a template"),
+        ({"taskType": 5, "styleId": 99, "fileName": "face"}, "no styleId 99"),
+        ({"taskType": 5, "styleId": -1, "fileName": "face"}, "no styleId -1"),
+    ],
+)
+def test_a_template_is_for_one_kind_of_task(body: dict[str, Any], says: str) -> None:
+    endpoint, wire = ask(OWN, "POST", "/submitTask", body=body)
+    with pytest.raises(TaskError, match=says) as caught:
+        endpoint.decode(wire)
+    assert json.loads(OWN.encode_error(caught.value, wire).body)["code"] == 800
+
+
+@pytest.mark.parametrize("ratio", range(1, 7))
+def test_the_sides_of_a_video_are_even(ratio: int) -> None:
+    size = submit({"taskType": 7, "content": "waves", "aspectRatio": ratio}).params["size"]
+    assert [int(side) % 2 for side in size.split("x")] == [0, 0]
+
+
 @pytest.mark.parametrize("style", [None, 0, "", "0"])
 def test_without_a_style_the_model_chooses(style: object) -> None:
     assert submit({"taskType": 5, "styleId": style, "fileName": "face"}).params == {}
@@ -179,7 +272,7 @@ def test_a_repeated_submit_can_be_recognised() -> None:
         ({"taskType": 3, "fileName": "face"}, "two pictures"),
         ({"taskType": 4}, "images"),
         ({"taskType": 7}, "content"),
-        ({"taskType": 5, "fileName": "face", "styleId": 15}, "14 comic"),
+        ({"taskType": 5, "fileName": "face", "styleId": 15}, "/imageGroupList"),
         ({"taskType": 5, "fileName": "face", "styleId": [1, 2]}, "Send one styleId"),
         ({"taskType": 5, "fileName": ["face", "target"], "styleId": "1,2"}, "Send one styleId"),
         ({"taskType": 6, "fileName": "face", "scale": "2.5"}, "scale"),

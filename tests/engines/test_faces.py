@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -34,23 +35,41 @@ def distance(landmarks: Pixels, truth: Pixels, width: float) -> float:
     return float(np.linalg.norm(landmarks - truth, axis=1).mean() / width)
 
 
-def group(width: float, places: int = 6) -> tuple[Picture, list[tuple[float, float]]]:
-    """A picture of 480x320 with faces of this width in two rows, and the middles of the faces."""
-    scene = np.linspace(60, 190, 320)[:, None, None].repeat(480, 1).repeat(3, 2)
+@cache
+def sample(name: str) -> tuple[Pixels, faces.Face]:
+    picture = portrait(name)
+    return picture.rgb, only_face(picture)
+
+
+def group(
+    width: float, size: tuple[int, int] = (480, 320), across: int = 3, down: int = 2, seed: int = 1
+) -> tuple[Picture, list[Pixels]]:
+    """A picture with rows of faces of this width, each somewhere in its place, and the middles of the faces."""
+    random = np.random.default_rng(seed)
+    scene = np.linspace(60, 190, size[1])[:, None, None].repeat(size[0], 1).repeat(3, 2)
+    room = np.array([size[0] // across, size[1] // down])
     middles = []
-    for place in range(places):
-        picture = portrait(PORTRAITS[place % 2])
-        face = only_face(picture)
+    for place in range(across * down):
+        rgb, face = sample(PORTRAITS[place % 2])
         scale = width / face.width
-        small = cv2.resize(picture.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        left, top = 160 * (place % 3) + 80 - small.shape[1] // 2, 160 * (place // 3) + 5
-        small = small[:155, max(0, -left) : 480 - left]
-        left = max(0, left)
-        scene[top : top + small.shape[0], left : left + small.shape[1]] = small
-        middle = face.landmarks.mean(0) * scale
-        middles.append((float(160 * (place % 3) + 80 - 256 * scale + middle[0]), float(top + middle[1])))
-    noise = np.random.default_rng(1).normal(0, 2, scene.shape)
+        small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        fits = np.minimum((small.shape[1], small.shape[0]), room)
+        cut = np.array([(small.shape[1] - fits[0]) // 2, 0])
+        corner = room * (place % across, place // across) + random.integers(0, room - fits + 1)
+        piece = small[: fits[1], cut[0] : cut[0] + fits[0]]
+        scene[corner[1] : corner[1] + fits[1], corner[0] : corner[0] + fits[0]] = piece
+        middles.append(face.landmarks.mean(0) * scale - cut + corner)
+    noise = random.normal(0, 2, scene.shape)
     return Picture((scene + noise).clip(0, 255).astype(np.uint8)), middles
+
+
+def check_group(picture: Picture, middles: list[Pixels], width: float) -> None:
+    found = faces.find(picture)
+    assert len(found) == len(middles)
+    centres = [face.landmarks.mean(0) for face in found]
+    assert all(min(np.linalg.norm(centre - middle) for centre in centres) < 0.2 * width for middle in middles)
+    lefts = [face.box[0] + face.box[2] / 2 for face in found]
+    assert lefts == sorted(lefts)
 
 
 def turned(rgb: Pixels, angle: float) -> tuple[Pixels, Pixels]:
@@ -88,15 +107,28 @@ def test_turned_faces_are_found_once_and_exactly(name: str, angle: float) -> Non
     assert face.width == pytest.approx(upright.width, rel=0.05)
 
 
-@pytest.mark.parametrize("width", [21, 28, 40])
-def test_all_six_faces_of_a_group_are_found_from_left_to_right(width: float) -> None:
-    picture, middles = group(width)
-    found = faces.find(picture)
-    assert len(found) == 6
-    centres = [face.landmarks.mean(0) for face in found]
-    assert all(min(np.linalg.norm(centre - middle) for centre in centres) < 0.2 * width for middle in middles)
-    lefts = [face.box[0] + face.box[2] / 2 for face in found]
-    assert lefts == sorted(lefts)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("width", [17, 20, 28, 40])
+def test_all_six_faces_of_a_group_are_found_from_left_to_right(width: float, seed: int) -> None:
+    check_group(*group(width, seed=seed), width)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("width", [18, 20, 24])
+def test_all_twelve_small_faces_of_a_large_picture_are_found(width: float, seed: int) -> None:
+    check_group(*group(width, (1280, 720), 4, 3, seed), width)
+
+
+def test_where_a_prominent_face_is_asked_for_a_small_one_will_do() -> None:
+    picture, _ = group(20, (1280, 720), 2, 1)
+    assert len(faces.prominent(picture)) == 2
+
+
+def test_a_prominent_face_is_found_as_exactly_as_any() -> None:
+    picture = portrait("grace_hopper.jpg")
+    [face] = faces.prominent(picture)
+    expected = only_face(picture)
+    assert distance(face.landmarks, expected.landmarks, expected.width) < 0.01
 
 
 @BOTH
@@ -113,6 +145,23 @@ def test_noise_and_flat_colour_hold_no_face(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(7).integers(0, 256, (size[1], size[0], 3), np.uint8)
     assert faces.find(Picture(noise)) == []
     assert faces.find(Picture(np.full_like(noise, 128))) == []
+
+
+def test_a_wall_of_scraps_and_a_page_of_text_hold_no_face() -> None:
+    random = np.random.default_rng(5)
+    suit = portrait("astronaut.png").rgb[250:]
+    scraps = np.zeros((720, 1280, 3), np.uint8)
+    for top in range(0, 720, 90):
+        for left in range(0, 1280, 80):
+            side = int(random.integers(20, 150))
+            y, x = random.integers(0, np.array(suit.shape[:2]) - side)
+            scraps[top : top + 90, left : left + 80] = cv2.resize(suit[y : y + side, x : x + side], (80, 90))
+    page = np.full((720, 1280, 3), 240, np.uint8)
+    for line in range(40):
+        text = "".join(map(chr, random.integers(33, 126, 90)))
+        cv2.putText(page, text, (5, 18 * line + 14), line % 8, 0.5, (20, 20, 20), 1, cv2.LINE_AA)
+    assert faces.find(Picture(scraps)) == []
+    assert faces.find(Picture(page)) == []
 
 
 def test_a_face_that_fills_the_picture_is_found() -> None:

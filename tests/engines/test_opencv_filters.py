@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import darkroom
-from darkroom.engines.opencv import STYLES, filters, pictures
-from darkroom.engines.opencv.pictures import Pixels
+from darkroom.engines.opencv import STYLES, faces, filters, pictures
+from darkroom.engines.opencv.filters.gentle import TOUCHES
+from darkroom.engines.opencv.pictures import Picture, Pixels
+from darkroom.engines.opencv.portrait import face_outlines
 
 SAMPLES = Path(darkroom.__file__).parent / "samples"
 EACH = pytest.mark.parametrize("style", STYLES)
@@ -116,3 +118,72 @@ def test_a_large_picture_is_filtered_in_its_own_size(monkeypatch: pytest.MonkeyP
     reduced = filters.apply("watercolor", portrait)
     assert reduced.shape == portrait.shape
     assert 0 < difference(reduced, whole) < 8
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> Picture:
+    return pictures.read(SAMPLES / "astronaut.png")
+
+
+@pytest.fixture(scope="module")
+def outlines(astronaut: Picture) -> list[Pixels]:
+    return face_outlines(astronaut)
+
+
+def inside(shape: tuple[int, ...], outline: Pixels) -> np.ndarray:
+    return cv2.fillPoly(np.zeros(shape[:2], np.uint8), [outline.astype(np.int32)], 1) > 0
+
+
+def features(rgb: Pixels, outline: Pixels) -> Pixels:
+    """Light and dark of the size of eyes, lips and lines, within a face."""
+    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    size = cv2.contourArea(outline) ** 0.5
+    band = cv2.GaussianBlur(luma, (0, 0), 0.01 * size) - cv2.GaussianBlur(luma, (0, 0), 0.09 * size)
+    return band[inside(rgb.shape, outline)]
+
+
+def likeness(one: Pixels, other: Pixels, outline: Pixels) -> float:
+    return float(np.corrcoef(features(one, outline), features(other, outline))[0, 1])
+
+
+@pytest.mark.parametrize("style", TOUCHES)
+def test_a_face_is_nearer_to_the_original_than_without_care(
+    astronaut: Picture, outlines: list[Pixels], style: str
+) -> None:
+    [outline] = outlines
+    plain, gentle = (filters.apply(style, astronaut.rgb, faces=spared) for spared in ((), outlines))
+    assert likeness(gentle, astronaut.rgb, outline) > likeness(plain, astronaut.rgb, outline) - 0.005
+    assert difference(gentle[inside(plain.shape, outline)], plain[inside(plain.shape, outline)]) > 2
+
+
+@EACH
+def test_a_face_is_found_where_it_was_in_every_style(astronaut: Picture, outlines: list[Pixels], style: str) -> None:
+    drawn = filters.apply(style, astronaut.rgb, faces=outlines)
+    [before], [after] = (faces.find(Picture(rgb), 0.1) for rgb in (astronaut.rgb, drawn))
+    assert np.linalg.norm(before.landmarks - after.landmarks, axis=1).mean() < 0.04 * before.width
+
+
+@EACH
+def test_what_is_far_from_a_face_is_not_spared(astronaut: Picture, outlines: list[Pixels], style: str) -> None:
+    changed = (filters.apply(style, astronaut.rgb) != filters.apply(style, astronaut.rgb, faces=outlines)).any(-1)
+    reach = inside(changed.shape, outlines[0]).astype(np.uint8)
+    assert not changed[cv2.dilate(reach, np.ones((61, 61), np.uint8)) == 0].any()
+    assert changed.any() == (style in TOUCHES)
+
+
+def test_a_face_at_the_border_of_the_picture_is_spared_as_far_as_it_is_seen(astronaut: Picture) -> None:
+    half = np.ascontiguousarray(astronaut.rgb[:, 215:])
+    outline = face_outlines(astronaut)[0] - np.array([215, 0], np.float32)
+    for style in TOUCHES:
+        drawn = filters.apply(style, half, faces=[outline])
+        assert drawn.shape == half.shape
+
+
+def test_a_face_outside_the_picture_changes_nothing(astronaut: Picture, outlines: list[Pixels]) -> None:
+    away = [outlines[0] + np.float32(4000)]
+    assert (filters.apply("oil", astronaut.rgb, faces=away) == filters.apply("oil", astronaut.rgb)).all()
+
+
+def test_a_face_of_a_few_pixels_is_left_to_the_style(small: Pixels) -> None:
+    dot = [np.array([[40, 40], [44, 40], [44, 44], [40, 44]], np.float32)]
+    assert (filters.apply("oil", small, faces=dot) == filters.apply("oil", small)).all()

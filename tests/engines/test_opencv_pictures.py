@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 import darkroom
 from darkroom.core.errors import Code, TaskError
@@ -213,6 +213,18 @@ def test_fitting_crops_evenly(size: tuple[int, int], kept: tuple[int, int]) -> N
     assert abs(int(fitted.rgb[0, -1, 0]) - (kept[1] - 1)) <= 1
 
 
+@pytest.mark.parametrize(("quality", "compression"), [(95, 6), (85, 17), (50, 58)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_how_strongly_a_jpeg_file_was_compressed_is_known(saved, mode: str, quality: int, compression: int) -> None:
+    path = saved(blocks(mode), "a.jpg", quality=quality)
+    assert pictures.read(path).compression == pytest.approx(compression, abs=1)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.avif", "a.gif", "a.tiff"])
+def test_other_files_count_as_not_compressed(saved, name: str) -> None:
+    assert pictures.read(saved(blocks(), name)).compression == 0
+
+
 def test_fitting_keeps_alpha_and_colours_together() -> None:
     rgb = np.zeros((30, 40, 3), np.uint8)
     rgb[:, 20:] = 255
@@ -231,7 +243,7 @@ def test_results_are_written_in_the_format_with_the_mark(tmp_path: Path, file_fo
     with Image.open(path) as image:
         image.load()
         assert image.format == file_format.upper()
-        mark = image.text["Software"] if file_format == "png" else image.getexif()[pictures.EXIF_SOFTWARE]
+        mark = image.text["Software"] if file_format == "png" else image.getexif()[ExifTags.Base.Software]
     assert mark == "Darkroom x-v1"
 
 

@@ -245,10 +245,3 @@ def test_an_edit_gives_as_many_variations_as_asked(tmp_path: Path) -> None:
     assert len({output.path for output in outputs}) == 4
     assert len({pixels(output).tobytes() for output in outputs}) == 4
     assert [len(output.warnings) for output in outputs] == [1, 0, 0, 0]
-
-
-def test_only_the_first_picture_is_edited_and_that_is_said(tmp_path: Path) -> None:
-    first, other = thumbnail(tmp_path), thumbnail(tmp_path, (30, 30), "other.png")
-    [output] = run(tmp_path, EDIT.name, first, other, other, prompt="sepia")
-    assert pixels(output).shape == (75, 64, 3)
-    assert "2 more" in output.warnings[0]

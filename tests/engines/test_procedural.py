@@ -186,8 +186,8 @@ def test_the_seed_that_was_chosen_is_told_and_repeats_the_picture(tmp_path: Path
 
 
 def test_words_that_were_not_understood_are_said_once(tmp_path: Path) -> None:
-    first, second = work(tmp_path, count=2, prompt="a dragon over the lake, 一只猫", size="16x16")
-    assert first.warnings == ("Not understood: dragon, 猫.",)
+    first, second = work(tmp_path, count=2, prompt="a dragon over the lake, 一只恐龙", size="16x16")
+    assert first.warnings == ("Not understood: dragon, 恐龙.",)
     assert second.warnings == ()
 
 
@@ -277,6 +277,13 @@ def test_still_water_mirrors_the_sky(pixels: Any, seed: int) -> None:
 def test_a_colour_in_the_prompt_tints_the_picture(pixels: Any, seed: int) -> None:
     red, teal = (pixels(f"abstract {colour}", seed).mean((0, 1)) for colour in ("red", "teal"))
     assert red[0] - red[1] > teal[0] - teal[1] + 60
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_colours_share_an_abstract_picture(pixels: Any, seed: int) -> None:
+    made = pixels("abstract in red and blue", seed)
+    warmer = made[..., 0] - made[..., 2]
+    assert min((warmer > 60).mean(), (warmer < -40).mean()) > 0.02
 
 
 @pytest.mark.parametrize("prompt", ["mountain lake", "city", "abstract", "space"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from darkroom.engines.procedural.prompt import Scene, parse
+from darkroom.engines.procedural.things import COUNTED, NAMES, NUMBERS, ONE_OR_WOOD
 from darkroom.engines.procedural.words import FILLERS, WORDS
 
 
@@ -30,7 +31,7 @@ from darkroom.engines.procedural.words import FILLERS, WORDS
         ("抽象", "abstract"),
         ("galaxies", "space"),
         ("宇宙", "space"),
-        ("a cat", None),
+        ("a teapot", None),
     ],
 )
 def test_words_of_both_languages_choose_the_subject(prompt: str, subject: str | None) -> None:
@@ -105,7 +106,30 @@ def test_colours_keep_their_order(prompt: str, tints: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("prompt", "style"),
-    [("retro", "vintage"), ("复古", "vintage"), ("black and white", "monochrome"), ("水墨画", "monochrome")],
+    [
+        ("retro", "vintage"),
+        ("复古", "vintage"),
+        ("black and white", "monochrome"),
+        ("黑白", "monochrome"),
+        ("an ink wash", "ink"),
+        ("水墨画", "ink"),
+        ("watercolour painting", "watercolor"),
+        ("水彩画", "watercolor"),
+        ("in oil", "oil"),
+        ("油画", "oil"),
+        ("pencil sketch", "pencil"),
+        ("素描", "pencil"),
+        ("anime", "cartoon"),
+        ("卡通", "cartoon"),
+        ("8-bit", "pixel"),
+        ("像素", "pixel"),
+        ("low-poly", "lowpoly"),
+        ("低多边形", "lowpoly"),
+        ("minimalist", "poster"),
+        ("海报", "poster"),
+        ("film noir", "noir"),
+        ("synthwave", "glowing"),
+    ],
 )
 def test_words_of_both_languages_choose_the_style(prompt: str, style: str) -> None:
     scene = parse(prompt)
@@ -141,11 +165,11 @@ def test_only_whole_english_words_are_understood() -> None:
 
 
 def test_unknown_words_are_listed_once_and_in_order() -> None:
-    assert parse("A dragon and a castle, the dragon over a lake in 4k").unknown == ("dragon", "castle", "4k")
+    assert parse("A dragon and a teapot, the dragon over a lake in 4k").unknown == ("dragon", "teapot", "4k")
 
 
 def test_unknown_chinese_words_are_listed() -> None:
-    assert parse("一只猫在湖边").unknown == ("猫",)
+    assert parse("一只恐龙在湖边").unknown == ("恐龙",)
 
 
 @pytest.mark.parametrize("prompt", ["Städte", "don't", "🎆🎆", "кот"])
@@ -162,7 +186,19 @@ def test_an_empty_prompt_asks_for_nothing() -> None:
 
 
 def test_no_word_is_known_and_ignored_at_once() -> None:
-    assert not WORDS.keys() & FILLERS
+    assert not (WORDS.keys() | NAMES.keys() | NUMBERS.keys()) & FILLERS
+
+
+def test_no_word_has_two_things_for_a_meaning() -> None:
+    assert not NAMES.keys() & (NUMBERS.keys() | COUNTED.keys() | ONE_OR_WOOD.keys())
+
+
+@pytest.mark.parametrize("word", sorted(NAMES))
+def test_every_name_of_a_thing_is_found_in_a_prompt(word: str) -> None:
+    kind, count = NAMES[word]
+    [thing] = parse(f"xyzzy, {word}, xyzzy").things
+    assert thing.kind == kind
+    assert thing.count == count or count is None
 
 
 @pytest.mark.parametrize("word", sorted(WORDS))

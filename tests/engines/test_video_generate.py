@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from video_jobs import SAMPLES, far, refusal, work
+from video_jobs import SAMPLES, Progress, far, refusal, run_procedural, work
 
+from darkroom.core.catalog import check_params
 from darkroom.core.errors import Code
 from darkroom.core.task import Operation
 from darkroom.engines import Engine, EngineSettings, Job, Output, create
@@ -165,3 +167,13 @@ def test_a_picture_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes
     (tmp_path / "a.png").write_bytes(content)
     error = refusal(tmp_path, VIDEO.name, tmp_path / "a.png", prompt="sea")
     assert (error.code, error.param) == (Code.INVALID_MEDIA, "inputs")
+
+
+def test_the_last_frame_comes_as_a_picture_behind_its_video(tmp_path: Path) -> None:
+    params = check_params(VIDEO, {"prompt": "sea", "size": "96x64", "duration": 1, "fps": 8, "last_frame": True})[0]
+    job = example(VIDEO.name, Operation.VIDEO_GENERATE, count=2, **params)
+    outputs = run_procedural(replace(job, workdir=tmp_path), Progress())
+    assert [output.path.suffix for output in outputs] == [".mp4", ".png", ".mp4", ".png"]
+    for video, still in (outputs[:2], outputs[2:]):
+        with Image.open(still.path) as picture:
+            assert far(np.asarray(picture), pictures(video.path)[-1]) < 4

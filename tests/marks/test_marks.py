@@ -227,21 +227,22 @@ def test_other_names_of_the_file_keep_the_old_content_and_its_rights_stay(given:
 
 
 @pytest.mark.parametrize(
-    ("engine", "operation", "inputs", "term"),
+    ("generative", "operation", "inputs", "term"),
     [
-        ("procedural", Operation.IMAGE_GENERATE, False, "algorithmicMedia"),
-        ("procedural", Operation.VIDEO_GENERATE, True, "algorithmicallyEnhanced"),
-        ("opencv", Operation.IMAGE_UPSCALE, True, "algorithmicallyEnhanced"),
-        ("opencv", Operation.VIDEO_FILTER, True, "algorithmicallyEnhanced"),
-        ("opencv", Operation.IMAGE_EDIT, True, "algorithmicallyEnhanced"),
-        ("opencv", Operation.IMAGE_FACE_SWAP, True, "composite"),
-        ("acme", Operation.IMAGE_GENERATE, False, "trainedAlgorithmicMedia"),
-        ("acme", Operation.VIDEO_GENERATE, True, "trainedAlgorithmicMedia"),
-        ("acme", Operation.IMAGE_EDIT, True, "compositeWithTrainedAlgorithmicMedia"),
-        ("acme", Operation.VIDEO_FACE_SWAP, True, "compositeWithTrainedAlgorithmicMedia"),
+        (False, Operation.IMAGE_GENERATE, False, "algorithmicMedia"),
+        (False, Operation.VIDEO_GENERATE, True, "algorithmicallyEnhanced"),
+        (False, Operation.IMAGE_UPSCALE, True, "algorithmicallyEnhanced"),
+        (False, Operation.VIDEO_FILTER, True, "algorithmicallyEnhanced"),
+        (False, Operation.IMAGE_EDIT, True, "algorithmicallyEnhanced"),
+        (False, Operation.IMAGE_FACE_SWAP, True, "composite"),
+        (True, Operation.IMAGE_GENERATE, False, "trainedAlgorithmicMedia"),
+        (True, Operation.VIDEO_GENERATE, True, "trainedAlgorithmicMedia"),
+        (True, Operation.IMAGE_EDIT, True, "compositeWithTrainedAlgorithmicMedia"),
+        (True, Operation.VIDEO_FACE_SWAP, True, "compositeWithTrainedAlgorithmicMedia"),
     ],
 )
 def test_the_source_type_says_what_was_done_and_whether_ai_did_it(
-    engine: str, operation: Operation, inputs: bool, term: str
+    generative: bool, operation: Operation, inputs: bool, term: str
 ) -> None:
-    assert source_type(operation, engine, inputs=inputs) == f"http://cv.iptc.org/newscodes/digitalsourcetype/{term}"
+    found = source_type(operation, generative=generative, inputs=inputs)
+    assert found == f"http://cv.iptc.org/newscodes/digitalsourcetype/{term}"

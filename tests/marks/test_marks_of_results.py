@@ -15,6 +15,7 @@ from darkroom.core.errors import Code, TaskError
 from darkroom.core.task import File, Operation, Task
 from darkroom.engines import Output
 from darkroom.engines._process import Children
+from darkroom.marks import Provenance
 from darkroom.objects import Objects
 from darkroom.results import Results
 from full_disk import full_disk
@@ -32,6 +33,7 @@ TASK = Task(
     created_at=1_790_000_000_000,
     started_at=1_790_000_060_000,
 )
+PROMPTS = Provenance(prompts=True)
 CREDENTIALS = b"\x00\x00\x00\x18uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
@@ -47,9 +49,11 @@ async def finishers() -> AsyncIterator[Children]:
     await children.close()
 
 
-async def stored(results: Results, objects: Objects, task: Task, path: Path) -> dict[str, str]:
+async def stored(
+    results: Results, objects: Objects, task: Task, path: Path, *, generative: bool = True
+) -> dict[str, str]:
     """What the stored result tells. Its size must be that of the file."""
-    [artifact], warnings = await results.keep(task, [Output(path)], path.parent)
+    [artifact], warnings = await results.keep(task, [Output(path)], path.parent, generative=generative)
     copy = path.with_name(f"stored{path.suffix}")
     await objects.download(artifact.key, copy)
     assert copy.stat().st_size == artifact.size
@@ -73,7 +77,7 @@ async def test_a_prompt_is_told_when_the_operator_wants_it(
     objects: Objects, finishers: Children, tmp_path: Path
 ) -> None:
     picture().save(tmp_path / "a.png")
-    facts = await stored(Results(objects, finishers, mark_prompts=True), objects, TASK, tmp_path / "a.png")
+    facts = await stored(Results(objects, finishers, PROMPTS), objects, TASK, tmp_path / "a.png")
     assert facts["description"] == "a <castle>"
 
 
@@ -83,7 +87,8 @@ async def test_a_result_made_of_a_callers_picture_is_told_apart(
     given = File("file", "files/1", "image/png", 1, 1, 1)
     task = replace(TASK, engine="opencv", operation=Operation.IMAGE_UPSCALE, inputs=(given,), params={})
     picture().save(tmp_path / "a.png")
-    facts = await stored(Results(objects, finishers, mark_prompts=True), objects, task, tmp_path / "a.png")
+    results = Results(objects, finishers, PROMPTS)
+    facts = await stored(results, objects, task, tmp_path / "a.png", generative=False)
     assert facts["DigitalSourceType"].endswith("/algorithmicallyEnhanced")
     assert "description" not in facts
 

@@ -14,7 +14,7 @@ from samples import shape
 from vendors import NATIVE, TENSORSLAB, answered, ask
 
 TASK = {
-    *("id", "operation", "model", "state", "progress", "attempt", "created_at", "started_at", "finished_at"),
+    *("id", "operation", "model", "state", "progress", "stage", "attempt", "created_at", "started_at", "finished_at"),
     *("position", "eta_seconds", "outputs", "error", "warnings", "cost", "children", "metadata"),
 }
 OUTPUT = {"url", "thumbnail_url", "media_type", "width", "height", "size", "duration", "blurhash"}

@@ -101,8 +101,9 @@ def requests_for(vendor: Vendor, task_id: str) -> list[Request]:
 
 
 def visible(response: httpx.Response, task_id: str) -> tuple[int, str, list[tuple[str, str]]]:
-    """Everything of an answer that its caller can see, but for the time and the id that the request named."""
-    headers = sorted((name, value) for name, value in response.headers.items() if name != "date")
+    """Everything of an answer that its caller can see, but for the time and the ids of request and task."""
+    its_own = ("date", "x-request-id")
+    headers = sorted((name, value) for name, value in response.headers.items() if name not in its_own)
     return response.status_code, response.text.replace(task_id, "ID"), headers
 
 

@@ -125,8 +125,9 @@ def test_the_same_task_is_remembered_apart_in_each_dialect_and_place(client: htt
         assert "/dimilinks/p/img/" in mounted
         assert "/dimilinks/" not in root
         assert client.get(root).content == client.get(mounted).content
-        for name in ("promptId", "custom_task_id"):
-            assert answered(client.get("/getTaskInfo", params={name: task_id}))["data"]["promptId"] == task_id
+        by_prompt = answered(client.get("/getTaskInfo", params={"promptId": task_id}))["data"]
+        by_custom = answered(client.get("/getTaskInfo", params={"custom_task_id": task_id}))["data"]
+        assert by_prompt["promptId"] == by_custom["taskInfo"]["customTaskId"] == task_id
 
 
 def test_a_parent_shows_what_its_parts_do(client: httpx.Client, picture: bytes) -> None:

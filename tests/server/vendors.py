@@ -1,4 +1,4 @@
-"""One caller for each dialect, so that a test can ask the same of all four: submit, query, and what refusals look like.
+"""One journey for each dialect, so that a test can ask the same of all four.
 
 Everything here comes from the vendors' pages; nothing is imported from the server.
 """
@@ -6,52 +6,27 @@ Everything here comes from the vendors' pages; nothing is imported from the serv
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from harness import polls
 
-Request = tuple[str, str, dict[str, Any]]  # method, path, httpx's options
+from darkroom.testing.journeys import NATIVE, Journey, Request, answered, ask, until_final
 
-
-@dataclass(frozen=True)
-class Vendor:
-    """How a dialect is spoken. `state` reads a query's answer as one of queued, running, succeeded, failed."""
-
-    name: str
-    submit: Callable[[str], Request]
-    upload: Callable[[str, bytes], Request]
-    query: Callable[[str], Request]
-    task_id: Callable[[Any], str]
-    state: Callable[[Any], str]
-    links: Callable[[Any], list[str]]
-    refused: Callable[[httpx.Response], str]
-    missing_key: str
-    invalid_key: str
-    not_found: str
-    invalid: tuple[str, ...]
-    no_credits: str
-
-    def made(self, client: httpx.Client, prompt: str) -> str:
-        """The id of a new task."""
-        return self.task_id(answered(ask(client, self.submit(prompt))))
-
-    def read(self, client: httpx.Client, task_id: str) -> Any:
-        """The answer to a query."""
-        return answered(ask(client, self.query(task_id)))
-
-
-def ask(client: httpx.Client, request: Request) -> httpx.Response:
-    """Send a request."""
-    method, path, options = request
-    return client.request(method, path, **options)
-
-
-def answered(response: httpx.Response) -> Any:
-    """The JSON of an answer that is a success."""
-    assert response.is_success, f"{response.status_code} {response.text}"
-    return response.json()
+__all__ = [
+    "DIMILINKS",
+    "MUYUHAN",
+    "NATIVE",
+    "TENSORSLAB",
+    "VENDORS",
+    "Request",
+    "Vendor",
+    "answered",
+    "ask",
+    "form",
+    "picture_form",
+    "until_final",
+]
+Vendor = Journey
 
 
 def form(**fields: str) -> dict[str, Any]:
@@ -65,13 +40,6 @@ def envelope(response: httpx.Response) -> str:
     assert set(body) <= {"code", "msg", "data"}, body
     assert body["msg"], body
     return f"{response.status_code} {body['code']}"
-
-
-def native_error(response: httpx.Response) -> str:
-    error = response.json()["error"]
-    assert set(error) == {"code", "message", "param"}, error
-    assert error["message"], error
-    return f"{response.status_code} {error['code']}"
 
 
 def dimilinks_error(response: httpx.Response) -> str:
@@ -97,27 +65,7 @@ def picture_form(field: str, name: str, content: bytes, **fields: str) -> dict[s
     return {"files": [(field, (name, content)), *form(**fields)["files"]]}
 
 
-NATIVE = Vendor(
-    name="native",
-    submit=lambda prompt: (
-        "POST",
-        "/api/tasks",
-        {"json": {"operation": "image.generate", "params": {"prompt": prompt}}},
-    ),
-    upload=lambda name, content: ("POST", "/api/files", {"files": {"file": (name, content)}}),
-    query=lambda task_id: ("GET", f"/api/tasks/{task_id}", {}),
-    task_id=lambda body: body["id"],
-    state=lambda body: "failed" if body["state"] == "canceled" else body["state"],
-    links=lambda body: [output["url"] for output in body["outputs"]],
-    refused=native_error,
-    missing_key="401 missing_key",
-    invalid_key="401 invalid_key",
-    not_found="404 not_found",
-    invalid=("400 invalid_input", "400 invalid_media", "413 too_large", "400 unknown_model"),
-    no_credits="402 no_credits",
-)
-
-TENSORSLAB = Vendor(
+TENSORSLAB = Journey(
     name="tensorslab",
     submit=lambda prompt: ("POST", "/v1/images/seedreamv4", form(prompt=prompt, resolution="64x48")),
     upload=lambda name, content: (
@@ -125,6 +73,7 @@ TENSORSLAB = Vendor(
         picture_form("sourceImage", name, content, prompt="brighter", resolution="64x48"),
     ),
     query=lambda task_id: ("POST", "/v1/images/infobytaskid", {"json": {"taskid": task_id}}),
+    delete=lambda task_id: ("POST", "/v1/images/deleteimagestask", {"json": {"taskids": [task_id]}}),
     task_id=lambda body: body["data"]["taskid"],
     state=named({1: "queued", 2: "running", 3: "succeeded", 4: "failed"}, "data", "image_status"),
     links=lambda body: body["data"]["url"],
@@ -136,13 +85,15 @@ TENSORSLAB = Vendor(
     no_credits="200 9000",
 )
 
-DIMILINKS = Vendor(
+DIMILINKS = Journey(
     name="dimilinks",
     submit=lambda prompt: ("POST", "/v1/images/generations?async=true", {"json": {"prompt": prompt, "size": "64x48"}}),
     upload=lambda name, content: (
         *("POST", "/v1/images/edits?async=true"),
         picture_form("image", name, content, prompt="brighter"),
     ),
+    sync=lambda prompt: ("POST", "/v1/images/generations", {"json": {"prompt": prompt, "size": "64x48"}}),
+    sync_links=lambda body: [item["url"] for item in body["data"]],
     query=lambda task_id: ("GET", f"/v1/tasks/{task_id}", {}),
     task_id=lambda body: body["task_id"],
     state=named({name: name for name in ("queued", "succeeded", "failed")} | {"in_progress": "running"}, "status"),
@@ -158,13 +109,17 @@ DIMILINKS = Vendor(
     no_credits="402 insufficient_balance",
 )
 
-MUYUHAN = Vendor(
+MUYUHAN = Journey(
     name="muyuhan",
     submit=lambda prompt: (
         *("POST", "/submitTask"),
         {"json": {"taskType": 7, "content": prompt, "appId": "a", "udid": "u"}},
     ),
     upload=lambda name, content: ("POST", "/submitTask", picture_form("images", name, content, taskType="4")),
+    parts=lambda first, second: (
+        *("POST", "/submitTask"),
+        {"files": [("images", ("a.png", first)), ("images", ("b.png", second)), *form(taskType="4")["files"]]},
+    ),
     query=lambda task_id: ("GET", f"/getTaskInfo?promptId={task_id}", {}),
     task_id=lambda body: body["data"]["promptId"],
     state=named({10: "queued", 20: "running", 30: "succeeded", 2: "failed"}, "data", "state"),
@@ -178,9 +133,3 @@ MUYUHAN = Vendor(
 )
 
 VENDORS = (NATIVE, TENSORSLAB, DIMILINKS, MUYUHAN)
-
-
-def until_final(vendor: Vendor, client: httpx.Client, task_id: str) -> Any:
-    """The answer to a query of a task that has ended."""
-    *_, last = polls(lambda: vendor.read(client, task_id), lambda body: vendor.state(body) in ("succeeded", "failed"))
-    return last

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from lives import claimed, moved, submitted
 
-from darkroom.core.task import State, Trigger
+from darkroom.core.task import Operation, State, Trigger
 from darkroom.store import LAST, Store
 from darkroom.testing.databases import new_task
 
@@ -62,3 +63,20 @@ async def test_a_cursor_far_above_every_task_is_the_first_page(store, before):
 async def test_a_cursor_below_every_task_is_an_empty_page(store, before):
     await submitted(store, "caller")
     assert await store.tasks("caller", None, 10, before) == []
+
+
+async def test_a_page_by_its_number_skips_the_pages_before(store):
+    made = [(await submitted(store, "caller")).id for _ in range(5)]
+    pages = [await store.tasks("caller", None, 2, skip=skip) for skip in (0, 2, 4, 6, 10**30)]
+    assert [[task.id for task in page] for page in pages] == [made[:2:-1], made[2:0:-1], made[:1], [], []]
+
+
+async def test_a_page_may_hold_tasks_of_some_kinds(store):
+    await store.submit((new_task("caller"),))
+    filtered = replace(new_task("caller"), operation=Operation.IMAGE_FILTER)
+    video = replace(new_task("caller"), operation=Operation.VIDEO_FILTER)
+    await store.submit((filtered,))
+    await store.submit((video,))
+    kinds = (Operation.IMAGE_FILTER, Operation.VIDEO_FILTER)
+    assert [task.id for task in await store.tasks("caller", None, 9, operations=kinds)] == [video.id, filtered.id]
+    assert [task.id for task in await store.tasks("caller", None, 9, operations=kinds[:1])] == [filtered.id]

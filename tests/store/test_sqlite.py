@@ -98,7 +98,7 @@ async def begun(*calls) -> list[asyncio.Task]:
 
 
 def broken_script():
-    yield "add_event", {"task_id": None, "n": 1, "state": "queued", "attempt": 0, "now": NOW}
+    yield "add_event", {"account_id": "payer", "task_id": None, "n": 1, "state": "queued", "attempt": 0, "now": NOW}
 
 
 def misspelled_script():

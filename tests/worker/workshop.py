@@ -218,7 +218,7 @@ class Workshop:
             parts=tuple((files[0],) for _ in range(parts)),
             count=count,
         )
-        return await self.service.submit(self.account_id, command, NATIVE)
+        return TaskResult(await self.service.submit(self.account_id, command, NATIVE))
 
     async def upload(self, colour: str = "red") -> str:
         """The id of a stored picture."""

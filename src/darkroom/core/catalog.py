@@ -6,6 +6,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -91,7 +92,11 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A public name for work that one engine does. `price` is in credits per result, `timeout` in seconds a run."""
+    """A public name for work that one engine does. `price` is in credits per result, `timeout` in seconds a run.
+
+    `generative` says whether a generative AI model makes the result, which results must tell; a model of which nobody
+    says is taken for one that does.
+    """
 
     name: str
     engine: str
@@ -103,6 +108,7 @@ class Model:
     max_count: int = 1
     price: int = 1
     timeout: int = 600
+    generative: bool = True
 
     def json_schema(self) -> dict[str, Any]:
         """The model's parameters as JSON Schema."""
@@ -161,6 +167,15 @@ class Catalog:
             raise TaskError(Code.UNSUPPORTED, f"Model '{name}' offers {offered}, not {operation.value}.", param="model")
         return model
 
+    def named(self, names: Iterable[tuple[str, Operation]]) -> tuple[Model, ...]:
+        """What further names mean, each as a model of that name; those that mean nothing are left out."""
+        found = []
+        for name, operation in names:
+            with suppress(TaskError):
+                if name not in self._by_name:
+                    found.append(replace(self.resolve(operation, name), name=name, operations=(operation,)))
+        return tuple(found)
+
     def model(self, name: str) -> Model | None:
         """The model of exactly this name."""
         return self._by_name.get(name)
@@ -170,8 +185,13 @@ class Catalog:
         return f" Did you mean '{near[0]}'?" if near else f" This server has: {', '.join(self._by_name)}."
 
 
-# Knobs that tune a result without changing what is delivered: a model that lacks one says so in the task's warnings.
-KNOBS = frozenset({"negative_prompt", "seed", "steps", "guidance", "quality", "style", "background", "prompt_extend"})
+# What a result is the better for, but not another one without: a model that lacks one says so in the task's warnings.
+KNOBS = frozenset(
+    {
+        *("negative_prompt", "seed", "steps", "guidance", "quality", "style", "background", "prompt_extend"),
+        *("audio", "last_frame"),
+    }
+)
 
 
 def check_params(model: Model, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -196,3 +216,12 @@ def check_params(model: Model, given: Mapping[str, Any]) -> tuple[dict[str, Any]
         elif param.default is not None:
             values[param.name] = param.default
     return values, tuple(warnings)
+
+
+def check_inputs(model: Model, given: int) -> None:
+    """Refuse too few or too many inputs."""
+    if model.min_inputs <= given <= model.max_inputs:
+        return
+    wanted = f"{model.min_inputs} to {model.max_inputs}" if model.max_inputs > model.min_inputs else model.min_inputs
+    takes = f"takes {wanted} input files" if model.max_inputs else "takes no input files"
+    raise TaskError(Code.INVALID_INPUT, f"Model '{model.name}' {takes}; {given} were given.", param="inputs")

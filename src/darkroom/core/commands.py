@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalog import Model
+from .errors import TaskError
 from .task import File, Operation, State, Task
 
 
@@ -38,8 +39,9 @@ Source = Upload | Link | Inline
 class Submit:
     """Create a task. With `parts`, a parent with one child task for each part's inputs.
 
-    `wait` is in seconds: the answer is held until the task is final, or until the time is over. `extra` is the
-    dialect's own luggage, kept with the task and handed back.
+    `wait` is in seconds: the answer is held until the task is final, or until the time is over. With `embed` it then
+    carries the results themselves. `extra` is the dialect's own luggage, kept with the task and handed back.
+    `refusal` is what the dialect found wrong with the rest, for vendors that look first whether the model exists.
     """
 
     operation: Operation
@@ -49,10 +51,12 @@ class Submit:
     parts: tuple[tuple[Source, ...], ...] = ()
     count: int = 1
     wait: float = 0
+    embed: bool = False
     webhook: str | None = None
     idempotency_key: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    refusal: TaskError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,16 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Read a page of the account's tasks, newest first."""
+    """Read a page of the account's tasks, newest first; `operations` keeps those of some kinds.
+
+    Pages go on from a `cursor`, or, for vendors that number their pages, after `skip` tasks.
+    """
 
     state: State | None = None
     limit: int = 20
     cursor: str | None = None
+    skip: int = 0
+    operations: tuple[Operation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,14 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadResult:
+    """Read one result of a task of one's own, without a signed link."""
+
+    task_id: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadFile:
     """Read an uploaded file by a signed link."""
 
@@ -127,10 +144,28 @@ class GetAccount:
 
 @dataclass(frozen=True, slots=True)
 class ListModels:
-    """Read the catalog."""
+    """Read the catalog; anybody may. `names` that mean a model for their operation come first, each as that model."""
+
+    names: tuple[tuple[str, Operation], ...] = ()
 
 
-Command = Submit | Get | List | Cancel | Delete | KeepFile | Download | DownloadFile | GetAccount | ListModels
+@dataclass(frozen=True, slots=True)
+class CheckHealth:
+    """Ask whether the server is alive and, with `ready`, whether it can work; anybody may."""
+
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Get a key for a device, whose account is opened at its first login. The keys of earlier logins end."""
+
+    device: str
+
+
+OwnCommand = Submit | Get | List | Cancel | Delete | KeepFile | ReadResult | GetAccount
+OpenCommand = Download | DownloadFile | ListModels | CheckHealth | Login
+Command = OwnCommand | OpenCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +184,14 @@ class TaskResult:
     """A task as answered to Submit, Get and Cancel.
 
     `position` in the queue counts from 1; `eta` and `retry_after`, when the next poll is worth while, are in seconds.
+    `embedded` are the contents of its results, where the command asked for them.
     """
 
     task: Task
     position: int | None = None
     eta: float | None = None
     retry_after: int | None = None
+    embedded: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +219,32 @@ class Content:
     etag: str
 
 
-Result = TaskResult | TaskPage | Deleted | File | Content | Account | tuple[Model, ...]
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The server is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login: the new key, and whether its account was opened by it."""
+
+    key: str
+    account: Account
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What happened to a task of an account: `state` began, in the run `attempt`, 0 for a new task.
+
+    The task and the account are as they are now, which may be later. `number` tells notices apart.
+    """
+
+    number: int
+    state: State
+    attempt: int
+    task: Task
+    account: Account
+
+
+Result = TaskResult | TaskPage | Deleted | File | Content | Account | tuple[Model, ...] | Health | Session

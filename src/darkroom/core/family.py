@@ -33,6 +33,7 @@ def combine(parent: Task, children: tuple[Task, ...]) -> Task:
         children=children,
         state=state,
         progress=sum(child.progress for child in children) // len(children),
+        stage=next((child.stage for child in children if child.stage), ""),
         attempt=max(child.attempt for child in children),
         artifacts=tuple(artifact for child in children for artifact in child.artifacts),
         failure=next((child.failure for child in lost if child.state is state), None),

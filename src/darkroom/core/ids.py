@@ -1,8 +1,9 @@
-"""Internal ids: UUID version 7 as text, so that rows made together lie together in an index."""
+"""Internal ids: UUID version 7 as text, so that rows made together lie together in an index. And API keys."""
 
 from __future__ import annotations
 
 import os
+import secrets
 
 
 def new_id(now: int) -> str:
@@ -12,3 +13,8 @@ def new_id(now: int) -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_key() -> str:
+    """An API key with 256 random bits."""
+    return "sk-" + secrets.token_urlsafe(32).replace("-", "x").replace("_", "y")

@@ -39,6 +39,7 @@ class Trigger(StrEnum):
     CANCEL = "cancel"
 
 
+STORING = "storing"  # the stage in which results are stored
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED})
 
 TRANSITIONS: Mapping[tuple[State, Trigger], State] = {
@@ -109,6 +110,7 @@ class Failure:
 class Task:
     """One request for media. Times are integers of UTC milliseconds, credits are integers.
 
+    `stage` is what a running task does now, in its engine's word, or `STORING`.
     A task with `children` has no run of its own: `family.combine` computes its state from theirs.
     """
 
@@ -125,6 +127,7 @@ class Task:
     count: int = 1
     state: State = State.QUEUED
     progress: int = 0
+    stage: str = ""
     attempt: int = 0
     failures: int = 0
     priority: int = 0

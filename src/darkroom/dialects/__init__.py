@@ -12,13 +12,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from ..core.commands import Command, Signature
+from ..core.commands import Command, Notice, Signature, TaskResult
 from ..core.errors import Code, TaskError
+from ..core.ids import new_key
 from ..core.task import File
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ HTTP_STATUS: Mapping[Code, int] = {
 }
 
 MAX_WAIT = 55.0  # seconds: under the common 60 s limit of proxies
+EVENT_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +154,39 @@ def answer(body: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = 
     return WireResponse(status, msgspec.json.encode(body), headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter of a query or a field of a form, for documents and tests. `many` fields may be repeated."""
+
+    name: str
+    description: str
+    kind: Literal["string", "integer", "number", "boolean", "file"] = "string"
+    required: bool = False
+    many: bool = False
+    choices: tuple[Any, ...] = ()
+    example: Any = None
+
+
+WAIT = Field("wait", "Hold the answer until the task is final, for at most so many seconds (55).", "number")
+SIGNED = (
+    Field("exp", "When the link expires; it comes with the link.", required=True),
+    Field("sig", "The link's signature.", required=True),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One route. `decode` raises only `TaskError`.
 
     `public` routes need no credential (their signature is one). `poll` marks a status query whose answer depends on
     nothing but the task and the request's path, query and body: the hot path may serve it. `uploads` routes take files.
-    `request` and `response` are wire structs for the OpenAPI document, `form` the names of form fields.
+
+    `opening` makes a submit a stream of server-sent events, where it returns bytes for the new task: these are sent at
+    once, comments while the task runs, and then the body of `encode`. Its `decode` does not wait in that case.
+    `mint_id` spells the ids of tasks that are made here, where it is not as the dialect's others.
+
+    The rest describes the route in the OpenAPI document: `request` and `response` are wire structs (or a union of
+    them), `query` and `form` the parameters and form fields, `status` that of a success.
     """
 
     method: str
@@ -169,9 +197,31 @@ class Endpoint:
     public: bool = False
     poll: bool = False
     uploads: bool = False
-    request: type | None = None
-    response: type | None = None
-    form: tuple[str, ...] = ()
+    opening: Callable[[TaskResult, WireRequest], bytes | None] | None = None
+    mint_id: Callable[[], str] | None = None
+    description: str = ""
+    request: Any = None
+    response: Any = None
+    query: tuple[Field, ...] = ()
+    form: tuple[Field, ...] = ()
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Socket:
+    """A WebSocket that tells an account what happens to its tasks.
+
+    `encode` makes the messages for one notice, `beat` is sent every `every` seconds, and `replaced` before the socket
+    is closed because its key ended. What the client sends is read and dropped.
+    """
+
+    path: str
+    credential: Callable[[WireRequest], str | None]
+    encode: Callable[[Notice, WireRequest], tuple[str, ...]]
+    beat: str
+    replaced: str
+    every: float = 30.0
+    summary: str = ""
 
 
 def not_encoded(_result: Any, request: WireRequest) -> WireResponse:
@@ -191,6 +241,8 @@ class Dialect:
     `models` are the names that the vendor's clients send; each means the default model of the operation unless
     configuration maps it. `at_root` mounts the dialect at `/` beside `/<name>`; `prefix` replaces `/<name>`.
     `capabilities` are facts that the conformance kit checks: `cancel webhook push sync children list delete`.
+    `error` is the wire struct of every refusal, `title` and `description` head the OpenAPI document. `configure` makes
+    the dialect from its table of the settings, and raises `ValueError` for what it cannot use.
     """
 
     name: str
@@ -198,6 +250,12 @@ class Dialect:
     credential: Callable[[WireRequest], str | None]
     encode_error: Callable[[TaskError, WireRequest], WireResponse]
     mint_id: Callable[[], str] = new_id
+    mint_key: Callable[[], str] = new_key
+    sockets: tuple[Socket, ...] = ()
+    configure: Callable[[Mapping[str, Any]], Dialect] | None = None
+    error: Any = None
+    title: str = ""
+    description: str = ""
     models: tuple[str, ...] = ()
     at_root: bool = False
     prefix: str | None = None

@@ -210,7 +210,10 @@ class Children:
 
 
 class ProcessEngine:
-    """An engine whose jobs run as `target(job: Job, report: Report) -> list[Output]` in child processes."""
+    """An engine whose jobs run as `target(job: Job, report: Report) -> list[Output]` in child processes.
+
+    One whose target has to know more than the job overrides `argument`.
+    """
 
     def __init__(self, name: str, models: Sequence[Model], target: str, slots: int, memory_mib: int = 0) -> None:
         self.name = name
@@ -228,9 +231,13 @@ class ProcessEngine:
     async def __aexit__(self, *exc: object) -> None:
         await self._children.close()
 
+    def argument(self, job: Job) -> Any:
+        """What the target is called with: the job, or plain data with the job and the engine's settings in it."""
+        return job
+
     async def run(self, job: Job, context: Context) -> Sequence[Output]:
         """Do one job in a warm child, or in a new one."""
-        outputs = await self._children.call(job, list[Output], context.progress)
+        outputs = await self._children.call(self.argument(job), list[Output], context.progress)
         folder = job.workdir.resolve()
         for output in outputs:
             path = output.path.resolve()

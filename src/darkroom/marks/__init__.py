@@ -3,22 +3,45 @@
 The mark is an XMP packet in the place that the file's format has for it, so that any reader of metadata finds it; what
 it says is in `packet`. Guarantees: nothing is decoded and no pixel or sample changes; a file is replaced whole or not
 touched at all; marking again replaces the mark; other facts in the file's metadata stay. Standard library only.
+
+What an operator may want beyond the mark is in `label` (seen by people), `credentials` (signed) and `aigc` (China's).
 """
 
 from __future__ import annotations
 
 import mmap
-import shutil
+import re
 import struct
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from . import boxes, pictures
+from . import aigc, boxes, pictures
+from .credentials import Credentials, SigningError, sign
+from .label import Label
 from .packet import Mark, extended
+from .pictures import Parts, SignedError
+from .replacing import replacing
 
-__all__ = ["Mark", "SourceType", "mark", "source_type"]
+__all__ = [
+    "MOVIES",
+    "Credentials",
+    "Label",
+    "Mark",
+    "Provenance",
+    "SignedError",
+    "SigningError",
+    "SourceType",
+    "embed",
+    "field_of",
+    "mark",
+    "packet_of",
+    "sign",
+    "source_type",
+    "state",
+]
 
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
@@ -33,10 +56,18 @@ class SourceType(StrEnum):
     COMPOSED_WITHOUT_AI = VOCABULARY + "composite"
 
 
-# The engines without a generative model. Of any other, whatever it is, the mark says that it has one.
-WITHOUT_AI = frozenset({"fake", "opencv", "procedural"})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What the operator wants every result to tell: prompts in the mark, China's field with the provider's code, a
+    visible label, signed content credentials."""
 
-Embed = Callable[[memoryview, Callable[[bytes | None], bytes]], list[bytes | memoryview]]
+    prompts: bool = False
+    producer: str = ""
+    label: Label | None = None
+    credentials: Credentials | None = None
+
+
+Embed = Callable[[memoryview, Callable[[bytes | None], bytes]], Parts]
 EMBED: dict[str, Embed] = {
     "image/png": pictures.png,
     "image/jpeg": pictures.jpeg,
@@ -46,12 +77,14 @@ EMBED: dict[str, Embed] = {
     "video/mp4": boxes.video,
     "video/quicktime": boxes.video,
 }
+DAMAGED = (struct.error, IndexError, OverflowError)
+MOVIES = frozenset({"video/mp4", "video/quicktime"})
 
 
-def source_type(operation: str, engine: str, *, inputs: bool) -> SourceType:
-    """The term for what an engine does; `inputs` says whether it was given pictures or videos."""
+def source_type(operation: str, *, generative: bool, inputs: bool) -> SourceType:
+    """The term for what a model does; `inputs` says whether it was given pictures or videos."""
     work = operation.partition(".")[2]
-    if engine not in WITHOUT_AI:
+    if generative:
         return SourceType.GENERATED if work == "generate" else SourceType.ALTERED
     if work == "face_swap":
         return SourceType.COMPOSED_WITHOUT_AI
@@ -64,19 +97,71 @@ def mark(path: Path, media_type: str, facts: Mark) -> None:
     """Put the mark into a file. `ValueError` says why that cannot be done; the file is then as it was."""
     if media_type not in EMBED:
         raise ValueError(f"{media_type} has no place for it")
-    with path.open("rb") as file:
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if facts.aigc and media_type in MOVIES:
+        with suppress(ValueError):  # then it goes into the packet, or that says what is wrong
+            state(path, facts.aigc)
+            facts = replace(facts, aigc=None)
+    elif facts.aigc and stated_elsewhere(path, media_type):
+        facts = replace(facts, aigc=None)
+    embed(path, media_type, lambda existing: extended(existing, facts))
+
+
+def embed(path: Path, media_type: str, write: Callable[[bytes | None], bytes]) -> None:
+    """Put an XMP packet into a file; `write` makes it of the one that is there. Errors are those of `mark`."""
+    with rewriting(path) as (data, parts):
+        parts += EMBED[media_type](data, write)
+
+
+def state(path: Path, field: str) -> None:
+    """Put China's field among a video's properties. Errors are those of `mark`."""
+    with rewriting(path) as (data, parts):
+        parts += aigc.movie(data, field)
+
+
+def stated_elsewhere(path: Path, media_type: str) -> bool:
+    """Whether a picture has China's field outside of its packet, as some programs write it."""
+    inside = (packet_of(path, media_type) or b"").count(aigc.SIGN)
+    return sum(1 for _ in re.finditer(aigc.SIGN, mapped(path))) > inside
+
+
+def packet_of(path: Path, media_type: str) -> bytes | None:
+    """The XMP packet of a file; `SignedError` for one with content credentials, None for one that is damaged."""
+    found: list[bytes | None] = [None]
+
+    def look(existing: bytes | None) -> bytes:
+        found[0] = existing
+        return b""
+
     try:
-        parts = EMBED[media_type](data, lambda existing: extended(existing, facts))
-    except (struct.error, IndexError, OverflowError) as error:
+        EMBED[media_type](mapped(path), look)
+    except SignedError:
+        raise
+    except (*DAMAGED, ValueError):
+        return None
+    return found[0]
+
+
+def field_of(path: Path) -> str | None:
+    """China's field among a video's properties."""
+    try:
+        return aigc.stated(mapped(path))
+    except (*DAMAGED, ValueError):
+        return None
+
+
+@contextmanager
+def rewriting(path: Path) -> Iterator[tuple[memoryview, Parts]]:
+    """A file's content, and the parts of the new one, which takes its place when the block ends well."""
+    parts: Parts = []
+    try:
+        yield mapped(path), parts
+    except DAMAGED as error:
         raise ValueError("the file is damaged") from error
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".mark-", delete=False) as copy:
-        new = Path(copy.name)
-        try:
-            copy.writelines(parts)
-            copy.flush()
-            shutil.copymode(path, new)
-            new.replace(path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+    with replacing(path) as copy:
+        copy.writelines(parts)
+
+
+def mapped(path: Path) -> memoryview:
+    """A file's content, of which only what is looked at is read."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

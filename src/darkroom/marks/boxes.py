@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .packet import MOST
-from .pictures import Parts, Write, signed
+from .pictures import Parts, SignedError, Write
 
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -71,7 +71,7 @@ def outline(data: memoryview) -> list[Box]:
     if not found or found[0].kind != b"ftyp":
         raise ValueError("the file is damaged")
     if any(part.kind == CREDENTIALS for part in found):
-        raise signed()
+        raise SignedError
     return found
 
 

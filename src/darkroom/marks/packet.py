@@ -17,18 +17,20 @@ from .. import __version__
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DARKROOM = "urn:x-darkroom:mark/1.0/"
+TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 NAMESPACES = {
     "rdf": RDF,
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "xmp": "http://ns.adobe.com/xap/1.0/",
     "dc": "http://purl.org/dc/elements/1.1/",
     "darkroom": DARKROOM,
+    "TC260": TC260,
 }
 EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
 BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
 NO_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
-LONGEST_PROMPT, LONGEST_NAME = 8192, 256  # characters; the six bytes that one may need still fit a JPEG
+LONGEST_PROMPT, LONGEST_NAME, LONGEST_AIGC = 8192, 256, 2048  # characters; the six bytes of one still fit a JPEG
 MOST = 1_000_000  # bytes of an existing packet
 
 
@@ -36,7 +38,8 @@ MOST = 1_000_000  # bytes of an existing packet
 class Mark:
     """What is told of a result: the model, the task by its public id, the term of IPTC's vocabulary as a URI.
 
-    `created` is in UTC milliseconds; the prompt is told if it is given, and cut if it is very long.
+    `created` is in UTC milliseconds; the prompt is told if it is given, and cut if it is very long. `aigc` is the text
+    of China's field of that name (`aigc.field`), which joins no packet that has one.
     """
 
     model: str
@@ -44,6 +47,7 @@ class Mark:
     digital_source_type: str
     created: int
     prompt: str | None = None
+    aigc: str | None = None
     software: str = f"Darkroom {__version__}"
 
 
@@ -61,6 +65,8 @@ def extended(existing: bytes | None, mark: Mark) -> bytes:
             rdf.removeChild(old)  # an earlier mark
         else:
             _remove(old, facts)
+    if mark.aigc and not _labelled(rdf):
+        facts["TC260:AIGC"] = mark.aigc
     rdf.appendChild(_description(document, facts, about))
     root = document.documentElement
     assert root is not None
@@ -107,14 +113,21 @@ def _remove(description: Element, facts: dict[str, str]) -> None:
                 description.removeChild(child)
 
 
+def _labelled(rdf: Element) -> bool:
+    """Whether somebody has written the field `AIGC` already."""
+    return bool(rdf.getElementsByTagNameNS(TC260, "AIGC")) or any(
+        description.hasAttributeNS(TC260, "AIGC") for description in rdf.getElementsByTagNameNS(RDF, "Description")
+    )
+
+
 def _description(document: Document, facts: dict[str, str], about: str) -> Element:
     description = document.createElement("rdf:Description")
-    for prefix, uri in NAMESPACES.items():
-        description.setAttribute(f"xmlns:{prefix}", uri)
+    for prefix in ("rdf", *dict.fromkeys(name.partition(":")[0] for name in facts)):
+        description.setAttribute(f"xmlns:{prefix}", NAMESPACES[prefix])
     description.setAttribute("rdf:about", about)
     for name, text in facts.items():
         fact = description.appendChild(document.createElement(name))
-        longest = LONGEST_NAME
+        longest = LONGEST_AIGC if name == "TC260:AIGC" else LONGEST_NAME
         if name == "dc:description":  # a text in languages, of which this is the default
             longest = LONGEST_PROMPT
             fact = fact.appendChild(document.createElement("rdf:Alt")).appendChild(document.createElement("rdf:li"))

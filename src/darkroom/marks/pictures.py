@@ -27,9 +27,11 @@ GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
 GIF_TRAILER = bytes([1, *range(255, -1, -1), 0])
 
 
-def signed() -> ValueError:
+class SignedError(ValueError):
     """The refusal to change a file that carries signed content credentials."""
-    return ValueError("it has signed content credentials (C2PA), which a change would break")
+
+    def __init__(self) -> None:
+        super().__init__("it has signed content credentials (C2PA), which a change would break")
 
 
 def png(data: memoryview, write: Write) -> Parts:
@@ -44,7 +46,7 @@ def png(data: memoryview, write: Write) -> Parts:
         if end > len(data):
             raise ValueError("the file is incomplete")
         if kind == b"caBX":
-            raise signed()
+            raise SignedError
         if kind == b"iTXt" and bytes(data[position + 8 :][: len(PNG_KEYWORD)]) == PNG_KEYWORD:
             old = old or _png_text(bytes(data[position + 8 + len(PNG_KEYWORD) : end - 4]))
         else:
@@ -83,7 +85,7 @@ def jpeg(data: memoryview, write: Write) -> Parts:
         if kind == 0xE1 and bytes(content[: len(JPEG_XMP)]) == JPEG_XMP:
             old = old or bytes(content[len(JPEG_XMP) :])
         elif kind == 0xEB and b"c2pa" in bytes(content[:64]):
-            raise signed()
+            raise SignedError
         else:
             parts.append(data[position:end])
             if place == len(parts) - 1 and (kind == 0xE0 or (kind == 0xE1 and bytes(content[:6]) == JPEG_EXIF)):
@@ -110,7 +112,7 @@ def webp(data: memoryview, write: Write) -> Parts:
         if position - length % 2 > 8 + size:
             raise ValueError("the file is incomplete")
         if kind == b"C2PA":
-            raise signed()
+            raise SignedError
         if kind == b"XMP ":
             old = old or bytes(content)
         else:

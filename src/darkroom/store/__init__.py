@@ -15,7 +15,7 @@ from ..core.family import combine
 from ..core.ids import new_id
 from ..core.ledger import Entry
 from ..core.machine import Change
-from ..core.task import File, State, Task
+from ..core.task import File, Operation, State, Task
 from .database import Database, Row, connect
 from .rows import task_from
 from .scripts import (
@@ -26,6 +26,7 @@ from .scripts import (
     delete_script,
     entries_script,
     listed,
+    login_script,
     one_query,
     submit_script,
 )
@@ -84,7 +85,7 @@ class Store:
         return await self._database.write(lambda: claim_script(worker, engines, limit, now, now + lease))
 
     async def heartbeat(
-        self, task: Task, now: int, lease: int, *, progress: int = 0, checkpoint: str | None = None
+        self, task: Task, now: int, lease: int, *, progress: int = 0, stage: str = "", checkpoint: str | None = None
     ) -> Verdict:
         """Renew the lease of a running attempt; say whether to go on."""
         params = {
@@ -92,6 +93,7 @@ class Store:
             "attempt": task.attempt,
             "lease_until": now + lease,
             "progress": progress,
+            "stage": stage,
             "checkpoint": checkpoint,
         }
         rows = await self._database.write(lambda: one_query("heartbeat", params))
@@ -128,11 +130,24 @@ class Store:
         rows = self._database.read_at_once("glance", public_id=public_id)
         return (rows[0][0], rows[0][1]) if rows else None
 
-    async def tasks(self, account_id: str, state: State | None, limit: int, before: int = LAST) -> list[Task]:
-        """A page of an account's tasks, newest first, below the sequence number `before`."""
-        before = max(0, min(before, LAST))  # it came from a caller's cursor
+    async def tasks(
+        self,
+        account_id: str,
+        state: State | None,
+        limit: int,
+        before: int = LAST,
+        skip: int = 0,
+        operations: tuple[Operation, ...] = (),
+    ) -> list[Task]:
+        """A page of an account's tasks, newest first, below the sequence number `before`, after `skip` of them."""
         rows = await self._database.read(
-            "tasks", account_id=account_id, state=state.value if state else None, before=before, limit=limit
+            "tasks",
+            account_id=account_id,
+            state=state.value if state else None,
+            before=max(0, min(before, LAST)),  # it came from a caller's cursor
+            limit=limit,
+            skip=max(0, min(skip, LAST)),
+            operations=listed(operations) if operations else "",
         )
         return [await self._family(row) for row in rows]
 
@@ -175,6 +190,23 @@ class Store:
         rows = await self._database.read("events", task_id=task_id)
         return [(row["n"], State(row["state"]), row["attempt"], row["at"]) for row in rows]
 
+    async def account_events(self, account_id: str, after: int, limit: int = 100) -> list[tuple[int, State, int, Task]]:
+        """What happened to an account's tasks after an event: (number, state that began, attempt, task as it is)."""
+        rows = await self._database.read("account_events", account_id=account_id, after=after, limit=limit)
+        return [
+            (row["event_seq"], State(row["event_state"]), row["event_attempt"], await self._family(row)) for row in rows
+        ]
+
+    async def last_event(self, account_id: str) -> int:
+        """The number of the last event of an account; 0 when there is none."""
+        rows = await self._database.read("last_event", account_id=account_id)
+        number: int = rows[0]["seq"]
+        return number
+
+    async def ping(self) -> None:
+        """Return when the database answers."""
+        await self._database.read("ping")
+
     # ---- accounts, keys, credits
 
     async def add_account(self, name: str, available: int, now: int) -> Account:
@@ -203,15 +235,11 @@ class Store:
 
     async def add_key(self, key: KeyInfo, digest: str) -> None:
         """Keep a new key's digest."""
-        params = {
-            "id": key.id,
-            "account_id": key.account_id,
-            "digest": digest,
-            "hint": key.hint,
-            "name": key.name,
-            "now": key.created_at,
-        }
-        await self._database.write(lambda: one_query("add_key", params))
+        await self._database.write(lambda: one_query("add_key", key_params(key, digest)))
+
+    async def login(self, account: Account, key: KeyInfo, digest: str) -> bool:
+        """Open an account unless it exists, and keep a key in place of those of the same name; true for a new one."""
+        return await self._database.write(lambda: login_script(account, key_params(key, digest)))
 
     async def account_of_key(self, digest: str) -> str | None:
         """The account of a key that is not revoked."""
@@ -258,3 +286,15 @@ class Store:
     async def add_signing_key(self, key_id: str, secret: str, now: int) -> None:
         """Add a key; the newest signs, all verify."""
         await self._database.write(lambda: one_query("add_signing_key", {"id": key_id, "secret": secret, "now": now}))
+
+
+def key_params(key: KeyInfo, digest: str) -> dict[str, str | int]:
+    """A new key as parameters of `add_key`."""
+    return {
+        "id": key.id,
+        "account_id": key.account_id,
+        "digest": digest,
+        "hint": key.hint,
+        "name": key.name,
+        "now": key.created_at,
+    }

@@ -38,6 +38,7 @@ def task_from(row: Row, children: tuple[Task, ...] = ()) -> Task:
         count=row["count"],
         state=State(row["state"]),
         progress=row["progress"],
+        stage=row["stage"],
         attempt=row["attempt"],
         failures=row["failures"],
         priority=row["priority"],

@@ -65,7 +65,7 @@ def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) 
             raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
     for task in tasks:
         yield from add_entries(task.account_id, task.id, ledger.hold(task.price), task.created_at)
-        yield from add_event(task.id, 1, State.QUEUED, 0, task.created_at)
+        yield from add_event(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at)
     return Submitted(first.public_id, tuple(seqs))
 
 
@@ -94,11 +94,11 @@ def claim_script(worker: str, engines: tuple[str, ...], limit: int, now: int, un
     )
     tasks = sorted((task_from(row) for row in rows), key=lambda task: (-task.priority, task.seq))
     for task in tasks:
-        yield from add_event(task.id, task.version, State.RUNNING, task.attempt, now)
-    for parent_id in sorted({task.parent_id for task in tasks if task.parent_id}):
+        yield from add_event(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now)
+    for parent_id, account_id in sorted({(task.parent_id, task.account_id) for task in tasks if task.parent_id}):
         started = yield "start_parent", {"id": parent_id, "now": now}
         if started:
-            yield from add_event(parent_id, started[0]["version"], State.RUNNING, 0, now)
+            yield from add_event(account_id, parent_id, started[0]["version"], State.RUNNING, 0, now)
     return tasks
 
 
@@ -107,7 +107,9 @@ def apply_script(change: Change) -> Script[Task | None]:
     changed = yield "change_task", change_params(change)
     if not changed:
         return None
-    yield from add_event(change.task_id, changed[0]["version"], change.state, change.attempt, change.at)
+    yield from add_event(
+        change.account_id, change.task_id, changed[0]["version"], change.state, change.attempt, change.at
+    )
     if change.entries:
         yield from move_credits(change.account_id, change.entries)
         yield from add_entries(change.account_id, change.task_id, change.entries, change.at)
@@ -135,7 +137,7 @@ def finish_parent(parent_id: str, now: int) -> Script[None]:
         },
     )
     if finished:
-        yield from add_event(parent_id, finished[0]["version"], parent.state, 0, now)
+        yield from add_event(parent.account_id, parent_id, finished[0]["version"], parent.state, 0, now)
 
 
 def delete_script(task: Task) -> Script[bool]:
@@ -148,11 +150,20 @@ def delete_script(task: Task) -> Script[bool]:
     return True
 
 
-def account_script(account: Account) -> Script[None]:
-    """An account and its first grant."""
-    yield "add_account", {"id": account.id, "name": account.name, "now": account.created_at}
-    if account.available:
+def account_script(account: Account) -> Script[bool]:
+    """An account and its first grant; false when there is one of this id."""
+    added = yield "add_account", {"id": account.id, "name": account.name, "now": account.created_at}
+    if added and account.available:
         yield from entries_script(account.id, None, (ledger.grant(account.available),), account.created_at)
+    return bool(added)
+
+
+def login_script(account: Account, key: dict[str, Any]) -> Script[bool]:
+    """An account unless it exists, and a key in place of those of the same name; true when the account is new."""
+    opened = yield from account_script(account)
+    yield "revoke_keys_named", {"account_id": account.id, "name": key["name"], "now": key["now"]}
+    yield "add_key", key
+    return opened
 
 
 def entries_script(account_id: str, task_id: str | None, entries: tuple[Entry, ...], now: int) -> Script[bool]:
@@ -189,6 +200,7 @@ def add_entries(account_id: str, task_id: str | None, entries: tuple[Entry, ...]
             raise RuntimeError(f"task {task_id} already has a ledger entry of kind {entry.kind}")
 
 
-def add_event(task_id: str, n: int, state: State, attempt: int, now: int) -> Script[None]:
+def add_event(account_id: str, task_id: str, n: int, state: State, attempt: int, now: int) -> Script[None]:
     """One line of a task's history."""
-    yield "add_event", {"task_id": task_id, "n": n, "state": state.value, "attempt": attempt, "now": now}
+    event = {"account_id": account_id, "task_id": task_id, "n": n, "state": state.value, "attempt": attempt, "now": now}
+    yield "add_event", event

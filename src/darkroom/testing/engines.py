@@ -108,12 +108,12 @@ class EngineSuite:
         for model in models:
             assert model.engine == engine.name
             assert model.operations
-            assert model.description
+            assert model.description, f"say in the description of {model.name!r} what it makes, and what it cannot"
             assert 0 <= model.min_inputs <= model.max_inputs
             assert model.max_count >= 1
             assert len({param.name for param in model.params}) == len(model.params)
             for param in model.params:
-                assert param.description
+                assert param.description, f"say in the description of {param.name!r} what it is for"
                 assert param.default is None or param.check(param.default) == param.default
 
     def test_outputs_are_media_files_under_the_workdir(self, tmp_path: Path) -> None:
@@ -140,16 +140,19 @@ class EngineSuite:
         async def scenario() -> Sequence[Output]:
             async with opened(self.engine()) as engine:
                 recorder = Recorder()
-                running = asyncio.create_task(engine.run(long, recorder))
+                running = asyncio.create_task(engine.run(check_job(engine, long), recorder))
                 started = asyncio.create_task(recorder.started.wait())
                 await asyncio.wait({running, started}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
                 started.cancel()
-                assert not running.done(), "the job ended before it could be canceled: override `long_job`"
+                assert not running.done(), (
+                    "the long job ended, or failed, before it could be canceled: let `long_job` work for more than a"
+                    " second and report progress while it does"
+                )
                 running.cancel()
                 await asyncio.wait({running}, timeout=CANCEL)
                 assert running.done(), f"the job went on for {CANCEL} s after it was canceled"
                 assert running.cancelled(), "a canceled job ends with CancelledError"
-                return await engine.run(check_job(engine, next_job), Recorder())
+                return await worked(engine, next_job, Recorder())
 
         assert asyncio.run(scenario())
 
@@ -159,7 +162,7 @@ class EngineSuite:
 
         async def scenario() -> list[Sequence[Output]]:
             async with opened(self.engine()) as engine:
-                return await asyncio.gather(*(engine.run(check_job(engine, job), Recorder()) for job in jobs))
+                return await asyncio.gather(*(worked(engine, job, Recorder()) for job in jobs))
 
         for job, outputs in zip(jobs, asyncio.run(scenario()), strict=True):
             assert outputs
@@ -203,7 +206,15 @@ class EngineSuite:
 
     async def _run(self, job: Job, recorder: Recorder) -> Sequence[Output]:
         async with opened(self.engine()) as engine:
-            return await asyncio.wait_for(engine.run(check_job(engine, job), recorder), PATIENCE)
+            return await worked(engine, job, recorder)
+
+
+async def worked(engine: Engine, job: Job, recorder: Recorder) -> Sequence[Output]:
+    """The outputs of a job that is expected to succeed."""
+    try:
+        return await asyncio.wait_for(engine.run(check_job(engine, job), recorder), PATIENCE)
+    except TaskError as error:
+        raise AssertionError(f"the job failed: {error.code}: {error.message}\n{error.detail or ''}") from error
 
 
 @asynccontextmanager
@@ -230,7 +241,9 @@ def placed(job: Job, folder: Path, name: str) -> Job:
 
 def model_of(engine: Engine, job: Job) -> Model:
     """The model that the job asks for."""
-    return next(model for model in engine.models() if model.name == job.model)
+    found = {model.name: model for model in engine.models()}
+    assert job.model in found, f"the example job asks for {job.model!r}, but the engine offers {', '.join(found)}"
+    return found[job.model]
 
 
 def check_job(engine: Engine, job: Job) -> Job:

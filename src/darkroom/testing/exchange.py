@@ -9,16 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+import msgspec
+
+from ..core.errors import TaskError
 from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse, not_encoded
+from ..web.openapi import members
 from .tasks import SECRET
 
 BASE_URL = "https://darkroom.example"
+SIGNATURE = "exp=1777166400000&sig=0123456789abcdef0123456789abcdef"
 PARAM = re.compile(r"\{([^}:]+)[^}]*\}")
 
 
 def sign(_path: str) -> str:
     """The query of every link that the kit signs."""
-    return "exp=1777166400000&sig=0123456789abcdef0123456789abcdef"
+    return SIGNATURE
 
 
 def route(dialect: Dialect, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
@@ -89,6 +94,67 @@ def sample_request(endpoint: Endpoint, public_id: str = "example_id") -> WireReq
         base_url=BASE_URL,
         sign=sign,
     )
+
+
+def encoded(endpoint: Endpoint, result: Any, request: WireRequest) -> WireResponse:
+    """What an endpoint answers to a result; it must have an answer to each."""
+    try:
+        return endpoint.encode(result, request)
+    except Exception as error:
+        what = type(result).__name__
+        task = getattr(result, "task", None)
+        if task is not None:
+            what = f"a task that is {task.state}" + (f" ({task.failure.code})" if task.failure else "")
+        raise AssertionError(
+            f"{endpoint.method} {endpoint.path} has no answer for {what}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def refused(dialect: Dialect, error: TaskError, request: WireRequest) -> WireResponse:
+    """What a dialect answers to an error; it must have an answer to each."""
+    try:
+        return dialect.encode_error(error, request)
+    except Exception as bug:
+        raise AssertionError(
+            f"{dialect.name} has no answer for the error '{error.code}': {type(bug).__name__}: {bug}"
+        ) from bug
+
+
+def check_answer(dialect: Dialect, endpoint: Endpoint, response: WireResponse, *, refusal: bool = False) -> None:
+    """Assert that an answer is what the endpoint describes: its status, and the struct of its body.
+
+    A task that failed may be answered as a refusal.
+    """
+    place = f"{dialect.name} {endpoint.method} {endpoint.path}"
+    body = valid_body(response)
+    if refusal or response.status >= 400:
+        shapes = members(dialect.error)
+    else:
+        assert response.status == endpoint.status, (
+            f"{place} answers {response.status}, but its `status` says {endpoint.status}: one of them is wrong"
+        )
+        shapes = members(endpoint.response)
+    if body is not None and shapes:
+        problems = [problem for shape in shapes if (problem := mismatch(response.body, shape))]
+        assert len(problems) < len(shapes), f"{place} answers what it does not describe: {'; '.join(problems)}"
+
+
+def mismatch(body: bytes, shape: Any) -> str | None:
+    """Why a body is not of this struct; `None` where it is."""
+    try:
+        msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        return f"{getattr(shape, '__name__', shape)}: {error}"
+    return None
+
+
+def check_links(response: WireResponse) -> None:
+    """Assert that signed links have a scheme and a host, so that any client can follow them."""
+    for place, value in leaves(response).items():
+        if isinstance(value, str) and SIGNATURE in value:
+            assert f"{BASE_URL}/" in value.partition(SIGNATURE)[0], (
+                f"{place.removeprefix('.')} is {value!r}, which leads nowhere: make links with `request.link(path)`"
+            )
 
 
 def leaves(response: WireResponse) -> dict[str, Any]:

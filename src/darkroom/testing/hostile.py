@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ..core.commands import Command, TaskResult
@@ -18,7 +18,7 @@ from ..core.errors import TaskError
 from ..core.task import State
 from ..dialects import Dialect, Endpoint, FormFile, WireRequest
 from . import tasks
-from .exchange import BASE_URL, PARAM, result_types, sign, valid_body
+from .exchange import BASE_URL, PARAM, encoded, refused, result_types, sign, valid_body
 
 EXAMPLES = 40
 
@@ -39,7 +39,7 @@ def field_names(endpoint: Endpoint) -> tuple[str, ...]:
     """Every name that an endpoint says it reads, and those that many endpoints read."""
     struct = endpoint.request
     declared = struct.__struct_encode_fields__ if struct and issubclass(struct, msgspec.Struct) else ()
-    return (*declared, *endpoint.form, *GENERAL_NAMES)
+    return (*declared, *(field.name for field in endpoint.form), *GENERAL_NAMES)
 
 
 def pairs(names: Sequence[str]) -> st.SearchStrategy[list[tuple[str, str]]]:
@@ -84,6 +84,7 @@ def check_hostile_input(dialect: Dialect, endpoint: Endpoint) -> None:
         database=None,
         derandomize=True,
         report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
     @given(hostile_requests(endpoint))
@@ -92,12 +93,15 @@ def check_hostile_input(dialect: Dialect, endpoint: Endpoint) -> None:
         try:
             command: Any = endpoint.decode(request)
         except TaskError as error:
-            valid_body(dialect.encode_error(error, request))
+            valid_body(refused(dialect, error, request))
             return
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise AssertionError(f"{endpoint.path}: decode raises {what}\nfor {request}") from error
         assert isinstance(command, get_args(Command)), f"{endpoint.path} decodes to {type(command).__name__}"
         if TaskResult in result_types(endpoint):
             done = tasks.task("example_id", State.SUCCEEDED, artifacts=(tasks.artifact(),))
-            valid_body(endpoint.encode(TaskResult(done), request))
+            valid_body(encoded(endpoint, TaskResult(done), request))
 
     attack()
 

@@ -24,6 +24,8 @@ exactly those. A form is written urlencoded under its `Content-Type`, a multipar
 - `created_at= started_at= finished_at=`: Unix seconds or RFC 3339; without, a task is created at 2026-01-30 12:00:00
   UTC, started 5 s later and finished 60 s later;
 - `position=` and `eta=`: the place in the queue and the seconds to wait.
+
+A list is answered with this one task. `given models price=5` is a catalog whose one model offers every operation.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..core.commands import Cancel, Command, Delete, Deleted, Get, Submit, TaskResult
+from ..core.catalog import Model
+from ..core.commands import Cancel, Command, Delete, Deleted, Get, List, ListModels, Submit, TaskPage, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.family import combine
 from ..core.task import Artifact, Failure, Operation, State, Task
@@ -170,7 +173,11 @@ def respond(dialect: Dialect, endpoint: Endpoint, request: WireRequest, transcri
         return dialect.encode_error(refusal, request)
     if isinstance(command, Delete):
         return endpoint.encode(Deleted(len(command.task_ids)), request)
+    if isinstance(command, ListModels):
+        return endpoint.encode(given_models(given), request)
     public_id = given.settings.get("public_id") or dialect.mint_id()
+    if isinstance(command, List):
+        return endpoint.encode(TaskPage((given_result(given, public_id, dialect).task,), None), request)
     if not isinstance(command, Submit):
         public_id = asked_id(command, given, transcript)
     return endpoint.encode(given_result(given, public_id, dialect), request)
@@ -203,6 +210,14 @@ def read_given(text: str) -> Given:
 def given_error(given: Given) -> TaskError:
     """The refusal that a `given error` line describes."""
     return TaskError(Code(given.words[1]), " ".join(given.words[2:]), detail=f"{tasks.SECRET}: trace")
+
+
+def given_models(given: Given) -> tuple[Model, ...]:
+    """The catalog that a `given models` line describes."""
+    assert given.words == ("models",), f"{given.words} is no catalog: write `given models price=5`"
+    price = int(given.settings.get("price", "1"))
+    model = Model(name="example", engine="example", operations=tuple(Operation), description="An example.", price=price)
+    return (model,)
 
 
 def given_result(given: Given, public_id: str, dialect: Dialect) -> TaskResult:

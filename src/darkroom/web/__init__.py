@@ -7,28 +7,34 @@ other exception is a bug: logged, and answered as `internal`. Files that a refus
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from ..core.commands import Content, TaskResult
+from ..core.commands import Command, Content, Get, Result, Submit, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.task import File
 from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse
 from ..log import Event, write
 from ..service import Service
+from .cross_origin import CrossOrigin
+from .describe import described
 from .files import file_response
 from .headers import with_task_headers
+from .push import Push
 from .status import TASK, StatusPath
+from .streams import streamed
+from .waiting import while_connected
 
 MAX_BODY = 64 << 20  # bytes of a JSON or urlencoded body: nine pictures as base64 fit
 MAX_SMALL = 1 << 20  # bytes of a body that can hold no picture
@@ -85,16 +91,19 @@ class Pipeline:
     async def respond(self, mounted: Mounted, request: Request) -> Response:
         """Answer one request."""
         dialect, endpoint = mounted.dialect, mounted.endpoint
-        wire = self.wire_request(mounted, request)
-        kept: tuple[File, ...] = ()
+        wire = self.wire_request(mounted.prefix, request)
+        kept: list[File] = []
         try:
             account_id = None
             if not endpoint.public:
                 account_id = await self._service.keyring.account(dialect.credential(wire))
+            if not endpoint.public or endpoint.request is not None:
                 wire = await self._with_body(wire, request, endpoint, account_id)
-                kept = tuple(item.file for item in wire.files)
-            result = await self._service.handle(account_id, endpoint.decode(wire), dialect)
-            kept = ()
+                kept += [item.file for item in wire.files]
+            maker = replace(dialect, mint_id=endpoint.mint_id) if endpoint.mint_id else dialect
+            result = await self._carry_out(account_id, endpoint.decode(wire), maker, request, kept)
+            if endpoint.opening and isinstance(result, TaskResult) and (opening := endpoint.opening(result, wire)):
+                return streamed(self._service, result.task, opening, partial(said, dialect, endpoint, wire))
             if endpoint.poll and isinstance(result, TaskResult):
                 request.scope[TASK] = result.task, dialect.credential(wire)
             if isinstance(result, Content):
@@ -117,32 +126,53 @@ class Pipeline:
                 await self._service.inputs.discard(kept)
         return response(answer, closing=unread(request))
 
-    def wire_request(self, mounted: Mounted, request: Request) -> WireRequest:
+    async def _carry_out(
+        self, account_id: str | None, command: Command, dialect: Dialect, request: Request, kept: list[File]
+    ) -> Result:
+        """The result of a command. Uploads leave `kept` as soon as they belong to a stored task.
+
+        No answer is waited for when its caller has gone; what was submitted is stored and runs all the same.
+        """
+        if isinstance(command, Submit) and account_id is not None:
+            task = await self._service.submit(account_id, command, dialect)
+            kept.clear()
+            coming: Coroutine[Any, Any, Result] = self._service.outcome(account_id, task, command)
+        else:
+            coming = self._service.handle(account_id, command, dialect)
+        waits = isinstance(command, Submit | Get) and command.wait
+        result = await (while_connected(request, coming) if waits else coming)
+        kept.clear()
+        return result
+
+    def wire_request(self, prefix: str, request: HTTPConnection) -> WireRequest:
         """The request as plain data, its body not read yet."""
-        origin = self._public_url or f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
+        scheme = request.url.scheme.replace("ws", "http")
+        origin = self._public_url or f"{scheme}://{request.headers.get('host', 'localhost')}"
         signer, now = self._service.signer, self._service.clock()
         return WireRequest(
-            method=request.method,
-            path=request.scope["path"].removeprefix(mounted.prefix),
+            method=request.scope.get("method", "GET"),
+            path=request.scope["path"].removeprefix(prefix),
             params=request.path_params,
             query_string=request.url.query,
             headers=dict(request.headers),
-            base_url=origin + mounted.prefix,
+            base_url=origin + prefix,
             sign=lambda path: signer.sign(path, now),
         )
 
-    async def _with_body(self, wire: WireRequest, request: Request, endpoint: Endpoint, account_id: str) -> WireRequest:
+    async def _with_body(
+        self, wire: WireRequest, request: Request, endpoint: Endpoint, account_id: str | None
+    ) -> WireRequest:
         media_type = wire.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type == FORMS[0] and endpoint.uploads:
+        if media_type == FORMS[0] and endpoint.form:
             return await self._with_form(wire, request, account_id)
-        takes_pictures = not endpoint.poll and (endpoint.request is not None or endpoint.form)
+        takes_pictures = not endpoint.poll and not endpoint.public and (endpoint.request is not None or endpoint.form)
         stream = limited(request, MAX_BODY if takes_pictures else MAX_SMALL)
         if media_type == FORMS[1] and endpoint.form:  # elsewhere it is what curl -d calls JSON
             return replace(wire, form=texts(await parsed(FormParser(request.headers, stream))))
         return replace(wire, body=b"".join([chunk async for chunk in json_only(stream)]))
 
-    async def _with_form(self, wire: WireRequest, request: Request, account_id: str) -> WireRequest:
-        stream = limited(request, MAX_FORM)
+    async def _with_form(self, wire: WireRequest, request: Request, account_id: str | None) -> WireRequest:
+        stream = limited(request, MAX_SMALL if account_id is None else MAX_FORM)
         form = await parsed(
             MultiPartParser(request.headers, stream, max_files=32, max_fields=200, max_part_size=MAX_FIELD)
         )
@@ -159,12 +189,21 @@ class Pipeline:
             await form.close()
         return replace(wire, form=texts(form), files=tuple(files))
 
-    async def _keep(self, account_id: str, name: str, upload: UploadFile) -> File:
+    async def _keep(self, account_id: str | None, name: str, upload: UploadFile) -> File:
+        if account_id is None:
+            raise TaskError(Code.INVALID_INPUT, "Files are taken from callers with a key only.", param=name)
         try:
             return await self._service.inputs.keep(account_id, upload.file)
         except TaskError as error:
             error.param = name
             raise
+
+
+def said(dialect: Dialect, endpoint: Endpoint, wire: WireRequest, end: TaskResult | TaskError) -> bytes:
+    """The end of a stream: what the endpoint says of the task, or why nothing more can be said."""
+    if isinstance(end, TaskResult):
+        return endpoint.encode(end, wire).body
+    return b"data: " + refusal(dialect, wire, end).body + b"\n\n"
 
 
 async def parsed(parser: FormParser | MultiPartParser) -> FormData:
@@ -245,11 +284,25 @@ class Application:
     Repeated status polls take their short way, paths without parameters are looked up, the rest is routed by Starlette.
     """
 
-    def __init__(self, service: Service, mounted: tuple[Mounted, ...], pipeline: Pipeline, native: Dialect) -> None:
+    def __init__(
+        self,
+        service: Service,
+        mounted: tuple[Mounted, ...],
+        pipeline: Pipeline,
+        native: Dialect,
+        cross_origin: CrossOrigin,
+    ) -> None:
         self._native = native
+        self._cross_origin = cross_origin
         self._pipeline = pipeline
         self._exact = {(item.endpoint.method, item.path): item for item in mounted if "{" not in item.path}
-        routes = [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
+        places = {(item.dialect.name, item.prefix): item.dialect for item in mounted}
+        dialects = {dialect.name: dialect for dialect in places.values()}
+        routes: list[BaseRoute] = [*described(dialects.values(), pipeline.wire_request)]
+        routes += [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
+        push = Push(service, pipeline.wire_request)
+        for (_, prefix), dialect in places.items():
+            routes += [push.route(socket, prefix) for socket in dialect.sockets]
         self._starlette = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})
         self._starlette.router.redirect_slashes = False  # behind a proxy it would send clients to the wrong place
         polls = (item for item in mounted if item.endpoint.poll)
@@ -258,7 +311,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. A client that hangs up in the middle of a file is no error."""
         with suppress(ClientDisconnect):
-            await self.status(scope, receive, send)
+            await self._cross_origin(self.status, scope, receive, send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         mounted = self._exact.get((scope.get("method", ""), scope.get("path", "")))

@@ -29,7 +29,7 @@ REMEMBERED = 10_000  # answers
 LONGEST = 4_096  # bytes of a request that is remembered, so that nobody can fill the memory with long ones
 FINAL_FOR = 60.0  # seconds: then links are signed anew
 UNFINISHED_FOR = 1.0  # seconds: position and estimate move without the task changing
-LONG_WAY = frozenset({b"prefer", b"if-none-match"})  # headers that may change the answer
+LONG_WAY = frozenset({b"prefer", b"if-none-match", b"origin", b"x-request-id"})  # headers that may change the answer
 TASK = "darkroom.task"  # where the pipeline leaves the task that it answered with
 BYTES = "darkroom.bytes"  # where the protocol leaves the bytes of a request that arrived whole
 

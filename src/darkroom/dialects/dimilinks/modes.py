@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from .. import WireRequest
 
 YES = frozenset({"1", "true", "yes", "on"})
 NO = frozenset({"0", "false", "no", "off"})
 APIMART = frozenset({"apimart", "apimartcompatible"})
+
+
+class WaitFlag(msgspec.Struct):
+    """What a generation says about when it wants its answer."""
+
+    wait_for_result: bool | None = None
+
+
+class StreamFlag(msgspec.Struct):
+    """What a chat says about how it wants its answer."""
+
+    stream: bool | None = None
 
 
 def apimart(request: WireRequest) -> bool:
@@ -32,6 +46,16 @@ def respond_async(request: WireRequest) -> bool:
         or "respond-async" in prefer
         or apimart(request)
     )
+
+
+def asynchronous(request: WireRequest) -> bool:
+    """True when a generation is answered before it is done."""
+    return respond_async(request) or request.json(WaitFlag).wait_for_result is False
+
+
+def streamed(request: WireRequest) -> bool:
+    """True when a chat is answered as server-sent events."""
+    return request.json(StreamFlag).stream is True
 
 
 def _bare(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Reference pictures of a generation: seven field names, four JSON shapes, three ways to write a picture.
+"""Reference pictures: seven field names, four JSON shapes, three ways to write a picture.
 
 The pictures come out in the vendor's order of the fields, without duplicates and without blanks.
 """
@@ -26,20 +26,32 @@ References = str | Reference | list[str | Reference] | None
 
 
 def sources(fields: Iterable[References]) -> tuple[Source, ...]:
-    """The pictures of several fields as inputs; `invalid_input` for more than nine."""
-    found = {text: None for field in fields for text in _texts(field)}
-    check_count(len(found))
-    return tuple(_source(text) for text in found)
+    """The pictures of several fields as inputs."""
+    return tuple(source(text) for text in dict.fromkeys(text for field in fields for text in _texts(field)))
 
 
-def check_count(number: int) -> None:
-    """Refuse more pictures than the vendor takes."""
-    if number > MAX_REFERENCES:
+def source(text: str) -> Source:
+    """A picture as an input."""
+    if text[:8].lower().startswith(("http://", "https://")):
+        return Link(text)
+    if text[:5].lower() == "data:":
+        return Inline(text)
+    # Bare base64 may be the URL-safe kind without padding, which the vendor takes and strict decoders refuse.
+    return Inline(text.translate(URL_SAFE) + "=" * (-len(text) % 4))
+
+
+def with_mask(pictures: tuple[Source, ...], mask: Source | None, param: str) -> tuple[Source, ...]:
+    """The inputs of an edit; a mask comes last and needs a picture. `invalid_input` for more than the vendor takes."""
+    if mask is not None and not pictures:
+        raise TaskError(Code.INVALID_INPUT, f"'{param}' needs at least one reference image.", param=param)
+    inputs = (*pictures, *((mask,) if mask is not None else ()))
+    if len(inputs) > MAX_REFERENCES:
         raise TaskError(
             Code.INVALID_INPUT,
-            f"At most {MAX_REFERENCES} reference images are taken; there are {number}.",
+            f"At most {MAX_REFERENCES} reference images are taken, a mask among them; there are {len(inputs)}.",
             param="image",
         )
+    return inputs
 
 
 def _texts(field: References) -> Iterable[str]:
@@ -47,12 +59,3 @@ def _texts(field: References) -> Iterable[str]:
         text = item.url if isinstance(item, Reference) else item
         if text and text.strip():
             yield text.strip()
-
-
-def _source(text: str) -> Source:
-    if text[:8].lower().startswith(("http://", "https://")):
-        return Link(text)
-    if text[:5].lower() == "data:":
-        return Inline(text)
-    # Bare base64 may be the URL-safe kind without padding, which the vendor takes and strict decoders refuse.
-    return Inline(text.translate(URL_SAFE) + "=" * (-len(text) % 4))

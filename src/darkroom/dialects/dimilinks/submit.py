@@ -1,144 +1,122 @@
-"""What callers submit: generations as JSON, edits as a form. Both become `Submit`.
+"""How pictures are asked for: generations as JSON, edits as a form. Both become `Submit`.
 
-Fields with a wrong JSON type are refused, unknown ones ignored. What the vendor only audits is read and dropped; what
-changes the result and cannot be had (a mask, base64 answers) is refused.
+Refusals come in the vendor's order: the body, the prompt, the model, and then everything else. What changes the result
+and cannot be had is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
-
-import msgspec
 
 from ...core.commands import Command, Source, Submit, Upload
 from ...core.errors import Code, TaskError
 from ...core.task import Operation
-from .. import MAX_WAIT, FormFile, WireRequest
-from .modes import respond_async
-from .references import References, check_count, sources
+from .. import Field, FormFile, WireRequest
+from .bodies import ImageBody, ImageOptions, read
+from .modes import asynchronous, respond_async
+from .names import DEFAULT_IMAGE_MODEL, VIDEO_MODELS
+from .references import source, sources, with_mask
 from .sizes import pixels, tier
 
-DEFAULT_MODEL = "gpt-image-2"
+GENERATION_WAIT = 7 * 60  # seconds that the vendor holds an answer
+EDIT_WAIT = 8 * 60
 MAX_COUNT = 4
 FORMATS = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
-EDIT_TEXT = (
-    "prompt",
-    "model",
-    "n",
-    "size",
-    "resolution",
-    "image_size",
-    "scale",
-    "upscale",
-    "quality",
-    "output_format",
-    "response_format",
-    "background",
-    "moderation",
-    "user",
+OPTIONS = ImageOptions.__struct_fields__
+TIER = "1k, 2k or 4k in loose spellings; the first of these fields that names a tier counts"
+UNUSED = "Accepted, without effect."
+EDIT_FORM = (
+    Field("image", "The pictures; also as image[], images, images[] or image_….", "file", required=True, many=True),
+    Field("mask", "A mask: its transparent places are changed. It counts as one more picture.", "file"),
+    Field("prompt", "What to change.", required=True, example="make it night"),
+    Field("model", "The model; gpt-image-2 by default.", example="gpt-image-2"),
+    Field("n", "How many pictures; clamped to 1..4, and 1 where it is no number.", "integer", example=1),
+    Field("size", "A ratio, a size in pixels, or auto; without it that of the picture.", example="16:9"),
+    *(Field(name, TIER) for name in ("resolution", "image_size", "scale", "upscale", "quality")),
+    Field("output_format", "File format.", choices=("png", "jpeg", "webp"), example="png"),
+    Field("output_compression", "Quality of the file, 0 to 100.", "integer"),
+    Field("seed", "Repeats a result, where the model has seeds.", "integer"),
+    Field("response_format", "url, or b64_json for the pictures themselves in an answer that was waited for."),
+    *(Field(name, UNUSED) for name in ("style", "background", "moderation", "user", "group")),
 )
-
-
-class ImageBody(msgspec.Struct):
-    """What `POST /v1/images/generations` takes.
-
-    `size` is a ratio, a size in pixels or `auto`; `resolution` (or one of its aliases `image_size`, `scale`, `upscale`,
-    `quality`) is 1k, 2k or 4k. `n` is clamped to 1..4.
-    """
-
-    prompt: str | None = None
-    model: str | None = None
-    n: int | None = None
-    size: str | None = None
-    resolution: str | None = None
-    image_size: str | None = None
-    scale: str | None = None
-    upscale: str | None = None
-    quality: str | None = None
-    output_format: str | None = None
-    output_compression: int | None = None
-    seed: int | None = None
-    response_format: str | None = None
-    wait_for_result: bool | None = None
-    style: str | None = None
-    background: str | None = None
-    moderation: str | None = None
-    user: str | None = None
-    group: str | None = None
-    reference_images: References = None
-    images: References = None
-    image: References = None
-    image_url: References = None
-    image_urls: References = None
-    input_image: References = None
-    input_images: References = None
-    mask_url: str | None = None
-
-
-class WaitBody(msgspec.Struct):
-    """What a generation says about when it wants its answer."""
-
-    wait_for_result: bool | None = None
 
 
 def generate(request: WireRequest) -> Command:
     """Make pictures from a text, or from a text and reference pictures."""
-    body = request.json(ImageBody)
-    _require_prompt(body)
+    body = read(request, ImageBody)
+    prompt = required(body.prompt)
     fields = (body.reference_images, body.images, body.image, body.image_url, body.image_urls)
-    inputs = sources((*fields, body.input_image, body.input_images))
-    if body.mask_url and body.mask_url.strip():
-        if not inputs:
-            raise TaskError(Code.INVALID_INPUT, "'mask_url' needs at least one reference image.", param="mask_url")
-        raise _no_masks("mask_url")
-    return _submit(body, inputs, asynchronous(request))
+    pictures = sources((*fields, body.input_image, body.input_images))
+    mask = source(body.mask_url.strip()) if body.mask_url and body.mask_url.strip() else None
+    command = begun(body, Operation.IMAGE_EDIT if pictures else Operation.IMAGE_GENERATE)
+    if not asynchronous(request):
+        command = replace(command, wait=GENERATION_WAIT, embed=body.response_format == "b64_json")
+    return completed(command, body, prompt, pictures, mask, "mask_url")
 
 
 def edit(request: WireRequest) -> Command:
     """Change uploaded pictures as a text says."""
-    text = {name: request.field(name) for name in EDIT_TEXT}
-    body = ImageBody(**text | {"n": _number(text["n"])})  # type: ignore[arg-type]
-    _require_prompt(body)
-    if any(item.field == "mask" for item in request.files):
-        raise _no_masks("mask")
-    files = _pictures(request.files)
-    if not files:
-        raise TaskError(Code.INVALID_INPUT, "Send at least one picture as the file field 'image'.", param="image")
-    check_count(len(files))
-    return _submit(body, tuple(Upload(item.file.id) for item in files), respond_async(request))
+    prompt = required(request.field("prompt"))
+    texts: dict[str, Any] = {name: request.field(name) for name in OPTIONS}
+    numbers = {"n": _number(texts["n"], 1)} | {
+        name: _number(texts[name], None) for name in ("output_compression", "seed")
+    }
+    body = ImageOptions(**texts | numbers)
+    command = begun(body, Operation.IMAGE_EDIT)
+    if not respond_async(request):
+        command = replace(command, wait=EDIT_WAIT, embed=request.field("response_format") == "b64_json")
+    files = [Upload(item.file.id) for item in _pictures(request.files)]
+    masks = [Upload(item.file.id) for item in request.files if item.field == "mask"]
+    if not files and not masks:
+        problem = "Send at least one picture as the file field 'image'."
+        return replace(command, refusal=TaskError(Code.INVALID_INPUT, problem, param="image"))
+    return completed(command, body, prompt, tuple(files), masks[-1] if masks else None, "mask")
 
 
-def asynchronous(request: WireRequest) -> bool:
-    """True when a generation is answered before it is done."""
-    return respond_async(request) or request.json(WaitBody).wait_for_result is False
+def begun(body: ImageOptions, operation: Operation) -> Submit:
+    """The part of a submit that the vendor looks at first: which model for what."""
+    model = (body.model or "").strip() or DEFAULT_IMAGE_MODEL
+    if model in VIDEO_MODELS:
+        raise TaskError(
+            Code.UNSUPPORTED, f"Model '{model}' makes videos, not pictures: use POST /v1/videos.", param="model"
+        )
+    return Submit(operation=operation, model=model, count=min(MAX_COUNT, max(1, body.n or 1)))
 
 
-def _submit(body: ImageBody, inputs: tuple[Source, ...], at_once: bool) -> Submit:
-    asked = tier((body.resolution, body.image_size, body.scale, body.upscale, body.quality))
-    resolution = asked or "1k"
-    params: dict[str, Any] = {"prompt": body.prompt}
-    size = pixels(body.size, resolution)
-    # An edit keeps the size of its picture unless the caller names another.
-    if not inputs or asked or (body.size or "auto").strip().lower() not in ("", "auto"):
-        params["size"] = size
-    return Submit(
-        operation=Operation.IMAGE_EDIT if inputs else Operation.IMAGE_GENERATE,
-        model=(body.model or "").strip() or DEFAULT_MODEL,
-        params=params | _encoding(body) | ({"seed": body.seed} if body.seed is not None else {}),
-        inputs=inputs,
-        count=min(MAX_COUNT, max(1, body.n or 1)),
-        wait=0 if at_once else MAX_WAIT,
-        extra={"resolution": resolution},
-    )
+def completed(
+    command: Submit, body: ImageOptions, prompt: str, pictures: tuple[Source, ...], mask: Source | None, mask_name: str
+) -> Submit:
+    """The submit with all that the vendor looks at later, or with what is wrong with it."""
+    try:
+        inputs = with_mask(pictures, mask, mask_name)
+        asked = tier((body.resolution, body.image_size, body.scale, body.upscale, body.quality))
+        resolution = asked or "1k"
+        params: dict[str, Any] = {"prompt": prompt}
+        size = pixels(body.size, resolution)
+        # An edit keeps the size of its picture unless the caller names another.
+        if not inputs or asked or (body.size or "auto").strip().lower() not in ("", "auto"):
+            params["size"] = size
+        params |= _encoding(body)
+    except TaskError as problem:
+        return replace(command, refusal=problem)
+    params |= {"seed": body.seed} if body.seed is not None else {}
+    params |= {"mask": len(pictures)} if mask is not None else {}
+    extra = {"resolution": resolution, "model": command.model}
+    return replace(command, params=params, inputs=inputs, extra=extra)
 
 
-def _encoding(body: ImageBody) -> dict[str, Any]:
+def required(prompt: str | None) -> str:
+    """The prompt, or the vendor's refusal of a missing one."""
+    if not (prompt and prompt.strip()):
+        raise TaskError(Code.INVALID_INPUT, "prompt 不能为空", param="prompt")
+    return prompt
+
+
+def _encoding(body: ImageOptions) -> dict[str, Any]:
     """Parameters of the file that is delivered."""
     params: dict[str, Any] = {}
-    if body.response_format == "b64_json":
-        message = "This server answers with links, not with base64: leave out 'response_format' and fetch 'data[].url'."
-        raise TaskError(Code.UNSUPPORTED, message, param="response_format")
     if body.output_format:
         params["format"] = FORMATS.get(body.output_format.strip().lower())
         if params["format"] is None:
@@ -152,25 +130,12 @@ def _encoding(body: ImageBody) -> dict[str, Any]:
     return params
 
 
-def _require_prompt(body: ImageBody) -> None:
-    if not (body.prompt and body.prompt.strip()):
-        raise TaskError(Code.INVALID_INPUT, "prompt 不能为空", param="prompt")
-
-
-def _no_masks(param: str) -> TaskError:
-    return TaskError(
-        Code.UNSUPPORTED,
-        f"Masks are not offered by this server: leave out '{param}' and say in the prompt what to change.",
-        param=param,
-    )
-
-
-def _number(text: str | None) -> int:
-    """The `n` of a form; the vendor takes anything that is no number for 1."""
+def _number(text: str | None, otherwise: int | None) -> int | None:
+    """A number of a form; the vendor takes anything else for none."""
     try:
-        return int(text or "1")
+        return int(text) if text else otherwise
     except ValueError:
-        return 1
+        return otherwise
 
 
 def _pictures(files: Sequence[FormFile]) -> list[FormFile]:

@@ -1,4 +1,4 @@
-"""Wire structs of the muyuhan dialect, and how tasks become them.
+"""Tasks as the vendor writes them: kinds, states and the shape that `/getTaskInfo` and the socket share.
 
 Key order is that of the vendor's page: https://doc.muyuhan.xin/api/face_wap/image/task_info.html (2026-01-29).
 """
@@ -6,11 +6,14 @@ Key order is that of the vendor's page: https://doc.muyuhan.xin/api/face_wap/ima
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from ...core.task import Artifact, Operation, State, Task
+from ...core.task import Operation, State, Task
 from .. import WireRequest
+from .files import links
 
 
 class TaskType(IntEnum):
@@ -39,106 +42,49 @@ OPERATION_TYPES = {
     Operation.VIDEO_ENHANCE: TaskType.VIDEO,
     Operation.VIDEO_UPSCALE: TaskType.VIDEO,
 }
+IMAGES = tuple(operation for operation in Operation if operation.startswith("image."))
+VIDEOS = tuple(operation for operation in Operation if operation.startswith("video."))
 
 STATES = {State.QUEUED: 10, State.RUNNING: 20, State.SUCCEEDED: 30, State.FAILED: 2, State.CANCELED: 2}
-
-EXTENSIONS = {"image/jpeg": "jpg", "video/quicktime": "mov"}  # elsewhere the media type's second half is the extension
-
-SUCCESS = 200
 RESULTS_PER_TASK = 100  # numbers kept free for the results of one task
 
-
-class SubmitBody(msgspec.Struct, rename="camel"):
-    """What `POST /submitTask` takes, in any encoding; numbers may be text. `appId` and `udid` are not looked at."""
-
-    task_type: int | str | None = None
-    style_id: int | str | list[int | str] | None = None
-    images: str | list[str] | None = None
-    file_name: int | str | list[int | str] | None = None
-    content: str | None = None
-    aspect_ratio: int | str | None = None
-    seed: int | str | None = None
-    scale: int | str | None = None
-    app_id: int | str | None = None
-    udid: int | str | None = None
-
-
-class SubmittedView(msgspec.Struct, rename="camel"):
-    """A task that was just made; both pairs of names say the same, for clients of either generation."""
-
-    prompt_id: str
-    custom_task_id: str
-    task_id: int
-    id: int
-    state: int
-
-
-class UploadView(msgspec.Struct, rename="camel"):
-    """A kept picture. `customTaskId` and `fileName` are its name for `/submitTask`; `id` is for show."""
-
-    custom_task_id: str
-    id: int
-    state: int
-    file_name: str
+StateNumber = Annotated[int, Meta(description="10 queued, 20 running, 30 done, 2 failed.", examples=[30])]
+Reason = Annotated[str, Meta(description="Why it failed, or nothing.")]
+Seconds = Annotated[int, Meta(description="Unix seconds.", examples=[1769594446])]
 
 
 class ImageView(msgspec.Struct, rename="camel"):
-    """One result: `path` links to its thumbnail, `origin` to itself, `taskId` names the task that made it."""
+    """One result."""
 
-    id: int
-    task_id: int
-    path: str
-    origin: str
+    id: Annotated[int, Meta(description="A number for show.")]
+    task_id: Annotated[int, Meta(description="The task or part that made it.")]
+    path: Annotated[str, Meta(description="A signed link to its thumbnail.")]
+    origin: Annotated[str, Meta(description="A signed link to itself.")]
 
 
 class PartView(msgspec.Struct, rename="camel"):
     """One part of a task that makes several results."""
 
-    task_id: int
+    task_id: Annotated[int, Meta(description="A running number; of a task with parts, that of its first part.")]
     prompt_id: str
-    task_type: int
-    thumb_file_url: str
-    state: int
-    reason: str
+    task_type: Annotated[
+        int,
+        Meta(
+            description="3 face swap, 4 enhance, 5 filter, 6 upscale, 7 video; 1 text to image and 2 image to image "
+            "where another API made the task.",
+            examples=[7],
+        ),
+    ]
+    thumb_file_url: Annotated[str, Meta(description="The first result's thumbnail, or nothing.")]
+    state: StateNumber
+    reason: Reason
     image_list: list[ImageView]
 
 
 class TaskView(PartView, rename="camel"):
-    """A task as its caller sees it; `taskList` is empty for a task of one part."""
+    """A task as its caller sees it."""
 
-    task_list: list[PartView]
-
-
-class SubmittedBody(msgspec.Struct):
-    """The answer of `/submitTask`."""
-
-    code: int
-    msg: str
-    data: SubmittedView
-
-
-class UploadBody(msgspec.Struct):
-    """The answer of `/picUpload`."""
-
-    code: int
-    msg: str
-    data: UploadView
-
-
-class TaskBody(msgspec.Struct):
-    """The answer of `/getTaskInfo`."""
-
-    code: int
-    msg: str
-    data: TaskView
-
-
-class ErrorBody(msgspec.Struct):
-    """The body of every refused request."""
-
-    code: int
-    msg: str
-    data: None = None
+    task_list: Annotated[list[PartView], Meta(description="The parts; none of a task without parts.")]
 
 
 def number(task: Task) -> int:
@@ -152,23 +98,24 @@ def task_type(task: Task) -> int:
     return int(told if told in KNOWN_TYPES else OPERATION_TYPES[task.operation])
 
 
+def reason(task: Task) -> str:
+    """Why a task failed. One that waits for its next try has a failure too, but has not failed."""
+    return task.failure.message if task.failure and task.state in (State.FAILED, State.CANCELED) else ""
+
+
+def result_number(task: Task, index: int = 0) -> int:
+    """The number of a result."""
+    return task.seq * RESULTS_PER_TASK + index
+
+
 def images(task: Task, request: WireRequest) -> list[ImageView]:
     """Results of the task, or those of its parts in their order, with links signed now."""
     if task.children:
         return [image for child in task.children for image in images(child, request)]
-    return [image_view(task, index, artifact, request) for index, artifact in enumerate(task.artifacts)]
-
-
-def image_view(task: Task, index: int, artifact: Artifact, request: WireRequest) -> ImageView:
-    """One result; without a thumbnail both links lead to the result."""
-    kind = artifact.media_type.rpartition("/")[2]
-    origin = request.link(f"/faceWap/original/{task.public_id}_{index}.{EXTENSIONS.get(artifact.media_type, kind)}")
-    return ImageView(
-        id=task.seq * RESULTS_PER_TASK + index,
-        task_id=task.seq,
-        path=request.link(f"/faceWap/thumb/{task.public_id}_{index}.webp") if artifact.thumbnail_key else origin,
-        origin=origin,
-    )
+    return [
+        ImageView(result_number(task, index), task.seq, *links(task, index, request))
+        for index in range(len(task.artifacts))
+    ]
 
 
 def part_view(task: Task, request: WireRequest) -> PartView:
@@ -180,23 +127,12 @@ def part_view(task: Task, request: WireRequest) -> PartView:
         task_type=task_type(task),
         thumb_file_url=results[0].path if results else "",
         state=STATES[task.state],
-        # A task that waits for its next try has a failure too, but has not failed.
-        reason=task.failure.message if task.failure and task.state in (State.FAILED, State.CANCELED) else "",
+        reason=reason(task),
         image_list=results,
     )
 
 
 def task_view(task: Task, request: WireRequest) -> TaskView:
     """A task as its caller sees it."""
-    whole = part_view(task, request)
     parts = [part_view(child, request) for child in task.children]
-    return TaskView(
-        whole.task_id,
-        whole.prompt_id,
-        whole.task_type,
-        whole.thumb_file_url,
-        whole.state,
-        whole.reason,
-        whole.image_list,
-        parts,
-    )
+    return TaskView(**msgspec.structs.asdict(part_view(task, request)), task_list=parts)

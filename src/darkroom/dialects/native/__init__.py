@@ -26,7 +26,19 @@ from ...core.commands import (
 )
 from ...core.errors import Code, TaskError
 from ...core.task import File, State
-from .. import HTTP_STATUS, Dialect, Endpoint, WireRequest, WireResponse, answer, bearer_or_bare, not_encoded
+from .. import (
+    HTTP_STATUS,
+    SIGNED,
+    WAIT,
+    Dialect,
+    Endpoint,
+    Field,
+    WireRequest,
+    WireResponse,
+    answer,
+    bearer_or_bare,
+    not_encoded,
+)
 from .shapes import (
     AccountView,
     ErrorBody,
@@ -42,6 +54,11 @@ from .shapes import (
 )
 
 MAX_PAGE = 100
+PAGE = (
+    Field("state", "Tasks in this state only.", choices=tuple(State)),
+    Field("limit", f"How many, 1 to {MAX_PAGE}; 20 without it.", "integer"),
+    Field("cursor", "`next_cursor` of the page before."),
+)
 
 
 def submit(request: WireRequest) -> Command:
@@ -150,10 +167,14 @@ def encode_error(error: TaskError, _request: WireRequest) -> WireResponse:
 
 dialect = Dialect(
     name="native",
+    title="Darkroom",
+    description="Submit a task, read it until it is final, fetch its results. Times are RFC 3339 in UTC; links are "
+    "signed when they are read.",
     prefix="/api",
+    error=ErrorBody,
     credential=bearer_or_bare,
     encode_error=encode_error,
-    capabilities=frozenset({"cancel", "list", "delete"}),
+    capabilities=frozenset({"cancel", "list", "delete", "sync"}),
     endpoints=(
         Endpoint(
             method="POST",
@@ -162,10 +183,18 @@ dialect = Dialect(
             encode=encode_task,
             request=TaskBody,
             response=TaskView,
+            query=(WAIT,),
+            status=201,
             summary="Create a task",
         ),
         Endpoint(
-            method="GET", path="/tasks", decode=list_tasks, encode=encode_page, response=PageView, summary="List tasks"
+            method="GET",
+            path="/tasks",
+            decode=list_tasks,
+            encode=encode_page,
+            response=PageView,
+            query=PAGE,
+            summary="List tasks",
         ),
         Endpoint(
             method="GET",
@@ -173,6 +202,7 @@ dialect = Dialect(
             decode=get,
             encode=encode_task,
             response=TaskView,
+            query=(WAIT,),
             poll=True,
             summary="Read a task",
         ),
@@ -189,6 +219,7 @@ dialect = Dialect(
             path="/tasks/{id}",
             decode=lambda request: Delete((request.params["id"],)),
             encode=encode_deleted,
+            status=204,
             summary="Delete a task and its results",
         ),
         Endpoint(
@@ -197,6 +228,7 @@ dialect = Dialect(
             decode=download,
             encode=not_encoded,
             public=True,
+            query=SIGNED,
             summary="Read a result",
         ),
         Endpoint(
@@ -205,6 +237,7 @@ dialect = Dialect(
             decode=download,
             encode=not_encoded,
             public=True,
+            query=SIGNED,
             summary="Read a result's thumbnail",
         ),
         Endpoint(
@@ -214,14 +247,16 @@ dialect = Dialect(
             encode=encode_file,
             uploads=True,
             response=FileView,
+            status=201,
             summary="Upload an input",
-            form=("file",),
+            form=(Field("file", "The picture or video.", "file", required=True),),
         ),
         Endpoint(
             method="GET",
             path="/files/{id}",
             public=True,
             encode=not_encoded,
+            query=SIGNED,
             summary="Read an uploaded file",
             decode=lambda request: DownloadFile(request.params["id"], request.signature()),
         ),

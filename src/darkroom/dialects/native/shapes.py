@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from ...core.commands import Inline, Link, Source, Upload
 from ...core.errors import Code, TaskError
@@ -16,9 +17,9 @@ from .. import WireRequest
 class InputBody(msgspec.Struct):
     """One input: an uploaded file's id, a URL, or base64 data. Exactly one of them."""
 
-    file: str | None = None
-    url: str | None = None
-    data: str | None = None
+    file: Annotated[str | None, Meta(description="Id of an uploaded file.")] = None
+    url: Annotated[str | None, Meta(description="http or https address.")] = None
+    data: Annotated[str | None, Meta(description="Base64, with or without a data: prefix.")] = None
 
     def source(self) -> Source:
         """The input as commands know it."""
@@ -31,21 +32,27 @@ class InputBody(msgspec.Struct):
 
 
 class TaskBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What `POST /api/tasks` takes."""
+    """A task to create."""
 
-    operation: Operation
-    model: str | None = None
-    params: dict[str, Any] = {}
-    inputs: list[InputBody] = []
-    count: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
-    webhook: str | None = None
-    metadata: dict[str, Any] = {}
+    operation: Annotated[Operation, Meta(description="What to do.", examples=["image.generate"])]
+    model: Annotated[str | None, Meta(description="Name of a model; the operation's default without it.")] = None
+    params: Annotated[
+        dict[str, Any],
+        Meta(
+            description="The model's parameters: see GET /models.",
+            examples=[{"prompt": "a mountain lake at sunset", "size": "1024x768"}],
+        ),
+    ] = {}
+    inputs: Annotated[list[InputBody], Meta(description="Pictures or videos to work on.")] = []
+    count: Annotated[int, Meta(ge=1, le=100, description="How many results.")] = 1
+    webhook: Annotated[str | None, Meta(description="Not offered yet.")] = None
+    metadata: Annotated[dict[str, Any], Meta(description="Yours: kept with the task and given back.")] = {}
 
 
 class OutputView(msgspec.Struct):
     """One result. Sizes in bytes and pixels, duration in seconds."""
 
-    url: str
+    url: Annotated[str, Meta(description="Signed link; needs no key.")]
     thumbnail_url: str | None
     media_type: str
     width: int
@@ -75,8 +82,9 @@ class TaskView(msgspec.Struct):
     id: str
     operation: str
     model: str
-    state: str
-    progress: int
+    state: Annotated[State, Meta(description="queued, running, then succeeded, failed or canceled.")]
+    progress: Annotated[int, Meta(description="Per cent.", ge=0, le=100)]
+    stage: Annotated[str, Meta(description="What a running task does now.")]
     attempt: int
     created_at: str
     started_at: str | None
@@ -169,6 +177,7 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         model=task.model,
         state=task.state,
         progress=task.progress,
+        stage=task.stage,
         attempt=task.attempt,
         created_at=rfc3339(task.created_at) or "",
         started_at=rfc3339(task.started_at),

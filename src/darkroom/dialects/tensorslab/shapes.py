@@ -1,7 +1,7 @@
-"""Wire structs of the TensorsLab dialect, and how tasks become them.
+"""Wire structs of the TensorsLab dialect, and the words that its image and video routes share.
 
 Every answer is `{"code", "msg", "data"}`: 1000 is success, 9999 a failure, 9000 too few credits. A task that failed
-while it ran is no failure of the request: the envelope says 1000 and `image_status` says 4.
+while it ran is no failure of the request: the envelope says 1000 and the task's status says 4.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from enum import IntEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from ...core.task import State, Task
-from .. import WireRequest
+
+TaskId = Annotated[str, Meta(description="The task's id.", examples=["abcd_1234567890abcdef"])]
 
 
 class WireCode(IntEnum):
@@ -25,7 +26,7 @@ class WireCode(IntEnum):
     FAILURE = 9999
 
 
-class ImageStatus(IntEnum):
+class Status(IntEnum):
     """What a query says. A canceled task has failed: the vendor has no word of its own for it."""
 
     QUEUED = 1
@@ -35,11 +36,11 @@ class ImageStatus(IntEnum):
 
 
 STATUS = {
-    State.QUEUED: ImageStatus.QUEUED,
-    State.RUNNING: ImageStatus.PROCESSING,
-    State.SUCCEEDED: ImageStatus.COMPLETED,
-    State.FAILED: ImageStatus.FAILED,
-    State.CANCELED: ImageStatus.FAILED,
+    State.QUEUED: Status.QUEUED,
+    State.RUNNING: Status.PROCESSING,
+    State.SUCCEEDED: Status.COMPLETED,
+    State.FAILED: Status.FAILED,
+    State.CANCELED: Status.FAILED,
 }
 
 # Clients name the file that they save after the link's suffix.
@@ -55,28 +56,34 @@ SUFFIXES = {
 
 
 class QueryBody(msgspec.Struct):
-    """What `POST /v1/images/infobytaskid` takes."""
+    """Which task to read."""
 
-    taskid: str
+    taskid: TaskId
 
 
 class DeleteBody(msgspec.Struct):
-    """What `POST /v1/images/deleteimagestask` takes; `uid` means nothing here."""
+    """Which tasks to forget; `uid` means nothing here."""
 
-    taskids: Annotated[list[str], msgspec.Meta(min_length=1)]
+    taskids: Annotated[list[str], Meta(min_length=1, examples=[["abcd_1234567890abcdef"]])]
     uid: str | int | None = None
+
+
+class Envelope(msgspec.Struct, kw_only=True):
+    """What every success begins with."""
+
+    code: Annotated[int, Meta(description="1000: success.", examples=[1000])] = WireCode.SUCCESS
+    msg: str = "OK"
 
 
 class SubmittedData(msgspec.Struct):
     """The new task. There is no `url`: clients would take it for the finished image and not query."""
 
-    taskid: str
+    taskid: TaskId
 
 
-class Submitted(msgspec.Struct, kw_only=True):
+class Submitted(Envelope, kw_only=True):
     """The answer to a submit."""
 
-    code: int = WireCode.SUCCESS
     msg: str = "Task created successfully"
     data: SubmittedData
 
@@ -84,20 +91,18 @@ class Submitted(msgspec.Struct, kw_only=True):
 class ImageInfoData(msgspec.Struct, kw_only=True):
     """A task's state. Times are UTC, links absolute and signed."""
 
-    taskid: str
-    starttime: str | UnsetType = UNSET
-    url: list[str]
-    image_status: int
-    width: int | UnsetType = UNSET
+    taskid: TaskId
+    starttime: Annotated[str, Meta(description="UTC.", examples=["2026-01-30 12:00:00"])] | UnsetType = UNSET
+    url: Annotated[list[str], Meta(description="Links to the pictures; none before they are done.")]
+    image_status: Annotated[Status, Meta(description="1 queued, 2 processing, 3 completed, 4 failed.")]
+    width: Annotated[int, Meta(description="Pixels of the first picture.")] | UnsetType = UNSET
     height: int | UnsetType = UNSET
-    error_message: str | UnsetType = UNSET
+    error_message: Annotated[str, Meta(description="Why the task failed.")] | UnsetType = UNSET
 
 
-class ImageInfo(msgspec.Struct, kw_only=True):
-    """The answer to a query."""
+class ImageInfo(Envelope, kw_only=True):
+    """The answer to a query of an image task."""
 
-    code: int = WireCode.SUCCESS
-    msg: str = "OK"
     data: ImageInfoData
 
 
@@ -107,10 +112,9 @@ class DeletedData(msgspec.Struct):
     status: str = "Success"
 
 
-class DeletedTasks(msgspec.Struct, kw_only=True):
+class DeletedTasks(Envelope, kw_only=True):
     """The answer to a delete."""
 
-    code: int = WireCode.SUCCESS
     msg: str = "Successfully"
     data: DeletedData
 
@@ -118,24 +122,13 @@ class DeletedTasks(msgspec.Struct, kw_only=True):
 class ErrorResponse(msgspec.Struct):
     """A refusal."""
 
-    code: int
-    msg: str
+    code: Annotated[int, Meta(description="9999: failure; 9000: too few credits.", examples=[9999])]
+    msg: Annotated[str, Meta(description="What is wrong, and what to do.")]
 
 
-def image_info(task: Task, request: WireRequest) -> ImageInfoData:
-    """A task with exactly the fields that the vendor's page shows for its state."""
-    data = ImageInfoData(taskid=task.public_id, url=[], image_status=STATUS[task.state])
-    if task.state is State.SUCCEEDED:
-        data.url = [
-            request.link(f"/images/{task.public_id}_{index}.{SUFFIXES.get(artifact.media_type, 'bin')}")
-            for index, artifact in enumerate(task.artifacts)
-        ]
-        data.starttime = clock(task.created_at if task.started_at is None else task.started_at)
-        if task.artifacts:
-            data.width, data.height = task.artifacts[0].width, task.artifacts[0].height
-    elif task.state.final:
-        data.error_message = task.failure.message if task.failure else "Generation failed"
-    return data
+def reason(task: Task) -> str:
+    """Why a task failed."""
+    return task.failure.message if task.failure else "Generation failed"
 
 
 def clock(time: int) -> str:

@@ -34,6 +34,11 @@ PARAMS = (
     Param("style", "string", "Accepted and ignored.", maximum=TEXT),
     Param("strength", "number", "Accepted and ignored."),
     Param("scale", "number", "Accepted and ignored."),
+    Param("duration", "number", "Accepted and ignored."),
+    Param("ratio", "string", "Accepted and ignored.", maximum=TEXT),
+    Param("resolution", "string", "Accepted and ignored.", maximum=TEXT),
+    Param("audio", "boolean", "Accepted and ignored."),
+    Param("mask", "integer", "Accepted and ignored.", minimum=0, maximum=15),
 )
 
 
@@ -42,6 +47,7 @@ def model(name: str, where: str) -> Model:
     return Model(
         name=name,
         engine=NAME,
+        generative=False,
         operations=tuple(Operation),
         description=f"Succeeds, fails, hangs or crashes as asked, {where}. Delivers pictures, for videos too.",
         params=PARAMS,

@@ -49,6 +49,7 @@ STRENGTH = Param(
 UPSCALE = Model(
     name="upscale-v1",
     engine="opencv",
+    generative=False,
     operations=(Operation.IMAGE_UPSCALE,),
     description="Enlarges a picture with a small trained network that sharpens what is there and invents nothing.",
     params=(
@@ -71,6 +72,7 @@ UPSCALE = Model(
 FILTERS = Model(
     name="filters-v1",
     engine="opencv",
+    generative=False,
     operations=(Operation.IMAGE_FILTER,),
     description="Redraws a picture in one of several styles, from cartoon to film.",
     params=(
@@ -87,10 +89,20 @@ FILTERS = Model(
 EDIT = Model(
     name="edit-v1",
     engine="opencv",
+    generative=False,
     operations=(Operation.IMAGE_EDIT,),
-    description="Edits a picture by the words of a prompt: a style, light, colour or blur, in English or Chinese.",
+    description="Edits a picture, or makes one of several, by the words of a prompt in English or Chinese: styles, "
+    "light, colours, seasons, hours, weather, background, repairs, collage, cut-outs. It draws nothing new.",
     params=(
         Param("prompt", "string", "What to do, such as 'a warm watercolor'.", minimum=1, maximum=8192, required=True),
+        Param(
+            "mask",
+            "integer",
+            "Number, from 0, of the input that is a mask for the first picture: only its transparent places are "
+            "edited or, if it has none, its white ones.",
+            minimum=0,
+            maximum=9,
+        ),
         STRENGTH,
         SIZE,
         SEED,
@@ -98,12 +110,13 @@ EDIT = Model(
         QUALITY,
     ),
     min_inputs=1,
-    max_inputs=9,
+    max_inputs=10,  # nine pictures and a mask
     max_count=15,
 )
 FACE_SWAP = Model(
     name="faceswap-v1",
     engine="opencv",
+    generative=False,
     operations=(Operation.IMAGE_FACE_SWAP,),
     description="Puts the face of the first picture on faces of the second, in the second picture's light and skin "
     "tone. Best with both heads turned alike; hands, glasses and microphones in front of a face are painted over.",
@@ -129,6 +142,7 @@ FACE_SWAP = Model(
 ENHANCE = Model(
     name="enhance-v1",
     engine="opencv",
+    generative=False,
     operations=(Operation.IMAGE_ENHANCE,),
     description="Corrects what a picture lacks: noise, colour cast, light, contrast and sharpness; on request also "
     "calmer skin and a soft background behind people.",

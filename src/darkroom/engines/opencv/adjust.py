@@ -5,23 +5,23 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .edit import Edit
+from .edit.plan import Look
 from .filters import brush
 from .pictures import Pixels
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def adjust(rgb: Pixels, edit: Edit) -> Pixels:
-    """Apply the adjustments of `edit`; its styles are not looked at."""
-    if edit.saturation:
-        rgb = cv2.transform(rgb, _saturation(edit.saturation))
-    if edit.brightness or edit.contrast or edit.warmth:
-        rgb = cv2.LUT(rgb, _curves(edit))
-    if edit.blur > 0:
-        rgb = brush.blur(rgb, 7 * edit.blur * brush.unit(rgb))
-    if edit.sharpness > 0:
-        amount = 1.4 * edit.sharpness
+def adjust(rgb: Pixels, look: Look) -> Pixels:
+    """Apply the adjustments of `look`; its styles are not looked at."""
+    if look.saturation:
+        rgb = cv2.transform(rgb, _saturation(look.saturation))
+    if look.brightness or look.contrast or look.warmth:
+        rgb = cv2.LUT(rgb, _curves(look))
+    if look.blur > 0:
+        rgb = brush.blur(rgb, 7 * look.blur * brush.unit(rgb))
+    if look.sharpness > 0:
+        amount = 1.4 * look.sharpness
         rgb = cv2.addWeighted(rgb, 1 + amount, brush.blur(rgb, max(0.6, 1.3 * brush.unit(rgb))), -amount, 0)
     return rgb
 
@@ -33,13 +33,13 @@ def _saturation(amount: float) -> Pixels:
     return matrix
 
 
-def _curves(edit: Edit) -> Pixels:
+def _curves(look: Look) -> Pixels:
     """One table a channel, of shape (1, 256, 3): brightness bends, contrast makes an S, warmth tilts red and blue."""
     level = np.linspace(0, 1, 256)
-    level = level ** (2.0 ** (-1.1 * edit.brightness))
-    bend = level * level * (3 - 2 * level) if edit.contrast > 0 else 0.5 + (level - 0.5) * 0.5
-    level = level + abs(edit.contrast) * 1.2 * (bend - level)
-    tilt = 0.14 * edit.warmth
+    level = level ** (2.0 ** (-1.1 * look.brightness))
+    bend = level * level * (3 - 2 * level) if look.contrast > 0 else 0.5 + (level - 0.5) * 0.5
+    level = level + abs(look.contrast) * 1.2 * (bend - level)
+    tilt = 0.14 * look.warmth
     gains = (1 + tilt, 1 + 0.15 * tilt, 1 - tilt)
     tables = np.stack([level * gain for gain in gains], -1).clip(0, 1)
     result: Pixels = (tables * 255 + 0.5).astype(np.uint8)[None]

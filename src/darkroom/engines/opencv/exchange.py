@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ...core.errors import Code, TaskError
 from . import faces
@@ -17,6 +17,22 @@ TURNED = 40  # degrees between two heads, from which on the face looks smeared
 SOFT = 2.5  # times that a face may be enlarged before it looks soft
 
 OnFace = Callable[[int, int], None]
+
+
+class Swapper(Protocol):
+    """A source face, ready to be put into pictures: `faces.Swapper` bends it, other engines may draw it."""
+
+    def apply(self, picture: Picture, face: faces.Face, strength: float = 1.0) -> Picture:
+        """The picture with its `face` replaced; `strength` 0..1 blends with what was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The source's face, the faces of the target that it replaces, and what there is to say about the choice."""
+
+    face: faces.Face
+    places: tuple[faces.Face, ...]
+    notes: tuple[str, ...]
 
 
 def check(inputs: Sequence[Path], params: Mapping[str, Any]) -> None:
@@ -37,26 +53,33 @@ def swap(
 
     `on_face` is told how many faces of how many are done.
     """
-    given = _found(source, "source", 1)
-    face = faces.largest(given)
-    there = _found(target, "target", 2)
-    chosen = _chosen(there, which)
-    swapper = faces.Swapper(source, face)
-    swapped = target
-    for number, place in enumerate(chosen, 1):
-        swapped = swapper.apply(swapped, place, strength)
-        on_face(number, len(chosen))
+    chosen = plan(source, target, which)
+    swapped = put(faces.Swapper(source, chosen.face), target, chosen.places, strength, on_face)
+    return swapped, (*chosen.notes, *_doubts(chosen.face, chosen.places))
+
+
+def put(swapper: Swapper, target: Picture, places: Sequence[faces.Face], strength: float, on_face: OnFace) -> Picture:
+    """The target with a new face in each of the places; `on_face` is told how many of how many are done."""
+    for number, place in enumerate(places, 1):
+        target = swapper.apply(target, place, strength)
+        on_face(number, len(places))
+    return replace(target, warnings=())
+
+
+def plan(source: Picture, target: Picture, which: str) -> Plan:
+    """Look for faces in both pictures and choose the source's largest and those of the target that `which` names."""
+    given = _checked(faces.prominent(source), "source", 1)
+    there = _checked(faces.find(target), "target", 2)
+    places = _chosen(there, which)
     notes = list(dict.fromkeys((*source.warnings, *target.warnings)))
     if len(given) > 1:
         notes.append(f"The source picture shows {len(given)} faces; its largest was used.")
     if which == "largest" and len(there) > 1:
         notes.append(f"The target picture shows {len(there)} faces; its largest was changed. 'faces' can name others.")
-    notes += _doubts(face, chosen)
-    return replace(swapped, warnings=()), tuple(notes)
+    return Plan(faces.largest(given), tuple(places), tuple(notes))
 
 
-def _found(picture: Picture, role: str, number: int) -> list[faces.Face]:
-    found = faces.find(picture)
+def _checked(found: list[faces.Face], role: str, number: int) -> list[faces.Face]:
     if not found:
         raise TaskError(
             Code.INVALID_MEDIA,

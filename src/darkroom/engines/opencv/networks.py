@@ -11,7 +11,6 @@ from importlib import resources
 from typing import Any
 
 import cv2
-import numpy as np
 
 from .pictures import Pixels
 
@@ -20,10 +19,15 @@ FACE_LANDMARKS = "face_landmark.tflite"
 SELFIE_SEGMENTATION = "selfie_segmentation.tflite"
 
 
-def infer(name: str, image: Pixels, outputs: Sequence[str] = ()) -> list[Pixels]:
-    """Run a TensorFlow Lite network on one float32 image (height, width, 3); its only output unless some are named."""
+def infer(
+    name: str, image: Pixels, outputs: Sequence[str] = (), *, mean: float = 0.0, scale: float = 1.0
+) -> list[Pixels]:
+    """Run a TensorFlow Lite network on one image (height, width, 3) of uint8 or float32; its only output unless named.
+
+    `mean` is taken off the pixels, which are multiplied by `scale` then. A network of convolutions takes any size.
+    """
     network = _load(name)
-    network.setInput(np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32))
+    network.setInput(cv2.dnn.blobFromImage(image, scale, mean=(mean, mean, mean)))
     if outputs:
         return list(network.forward(list(outputs)))
     return [network.forward()]

@@ -7,7 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from . import networks
+from . import faces, networks
+from .faces.landmarks import OVAL
 from .filters import brush
 from .guided import guided
 from .pictures import Picture, Pixels
@@ -16,6 +17,7 @@ SIDE = 256  # of the network's input
 WORKING_PIXELS = 1_500_000  # backgrounds are blurred at this size: enlarging a blur loses nothing
 NOBODY = 0.02  # of the picture
 DISC = 0.028  # radius at full blur, of the longer side
+SMALLEST_FACE = 1 / 32  # of the longer side
 GAMMA = 2.2
 GUIDE = 0.02  # reach of the mask's fitting to edges, of the longer side
 TOLERANCE = 1e-3
@@ -35,7 +37,7 @@ def blur_background(picture: Picture, amount: float) -> Picture:
     if shrink > 1:
         mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
         behind = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
-    return replace(picture, rgb=_over(picture.rgb, behind, mask))
+    return replace(picture, rgb=over(picture.rgb, behind, mask))
 
 
 def person(rgb: Pixels) -> Pixels:
@@ -43,6 +45,24 @@ def person(rgb: Pixels) -> Pixels:
     small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     [mask] = networks.infer(networks.SELFIE_SEGMENTATION, small)
     return mask.reshape(SIDE, SIDE)
+
+
+def face_outlines(picture: Picture) -> list[Pixels]:
+    """The outline of every face that is not tiny, each (36, 2) of x and y in pixels, from left to right."""
+    return [face.landmarks[list(OVAL)] for face in faces.find(picture, SMALLEST_FACE)]
+
+
+def mask(rgb: Pixels) -> Pixels:
+    """Where people are, with borders drawn to the picture's edges: float32 (height, width); 0 where there is nobody."""
+    likely = person(rgb)
+    height, width = rgb.shape[:2]
+    if float(likely.mean()) < NOBODY:
+        return np.zeros((height, width), np.float32)
+    shrink = max(1.0, (height * width / WORKING_PIXELS) ** 0.5)
+    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    fitted = _fitted(cv2.resize(likely, size, interpolation=cv2.INTER_LINEAR), small)
+    return cv2.resize(fitted, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _fitted(mask: Pixels, rgb: Pixels) -> Pixels:
@@ -65,8 +85,8 @@ def _discs(rgb: Pixels, weight: Pixels, radius: float) -> Pixels:
     return soft
 
 
-def _over(front: Pixels, behind: Pixels, mask: Pixels) -> Pixels:
-    """Blend row by row of bands; a mask of 1 keeps `front` exactly."""
+def over(front: Pixels, behind: Pixels, mask: Pixels) -> Pixels:
+    """`front` where the mask is 1, exactly, and `behind` where it is 0; both are uint8."""
     result = np.empty_like(front)
     rows = max(1, 2_000_000 // front.shape[1])
     for top in range(0, front.shape[0], rows):

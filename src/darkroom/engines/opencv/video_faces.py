@@ -6,7 +6,7 @@ the face is lost. Frames without a face stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +17,26 @@ from .. import Job, Output
 from .._child import Report
 from .._video.reading import Pixels, open_clip
 from . import faces, pictures
+from .exchange import Swapper
 from .pictures import Picture
 from .redraw import redraw
 
-LEVELS = (0, 1, 2)  # of the search in a frame: faces smaller than a tenth of it are not worth the time
+SMALLEST = 0.1  # of the longer side: smaller faces in a frame are not worth the time
 # Landmarks tremble by a tenth of a pixel; a face that moves less than this part of its width is held.
 STILL = 0.02
 HELD = 0.35  # how much of a still face's new place counts
 
 
-def swapped(job: Job, params: Mapping[str, Any], report: Report) -> list[Output]:  # noqa: ARG001 - it takes none
-    """Put the face of the picture, the first input, on the largest face of the video, the second."""
+def swapped(
+    job: Job,
+    params: Mapping[str, Any],  # noqa: ARG001 - it takes none
+    report: Report,
+    prepare: Callable[[Picture, faces.Face], Swapper] = faces.Swapper,
+) -> list[Output]:
+    """Put the face of the picture, the first input, on the largest face of the video, the second.
+
+    `prepare` makes of the picture and its face what replaces the face in a frame.
+    """
     if len(job.inputs) != 2:
         raise TaskError(Code.INVALID_INPUT, "Send a picture with a face first, then the video.", param="inputs")
     picture = pictures.read(job.inputs[0])
@@ -36,7 +45,7 @@ def swapped(job: Job, params: Mapping[str, Any], report: Report) -> list[Output]
         raise TaskError(
             Code.INVALID_MEDIA, "There is no face in the picture. Send one that shows a face clearly.", param="inputs"
         )
-    swapper = faces.Swapper(picture, faces.largest(found))
+    swapper = prepare(picture, faces.largest(found))
     follower = Follower()
     with open_clip(job.inputs[1]) as clip:
 
@@ -72,7 +81,7 @@ class Follower:
         if face is not None and self._last is not None:
             face = steady(self._last, face)
         else:
-            found = faces.find(frame, LEVELS)
+            found = faces.find(frame, SMALLEST)
             face = faces.largest(found) if found else None
         self._last = face
         self.seen += face is not None

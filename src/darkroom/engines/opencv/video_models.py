@@ -25,6 +25,7 @@ def models(styles: tuple[str, ...]) -> tuple[Model, ...]:
         Model(
             name="video-filters-v1",
             engine="opencv",
+            generative=False,
             operations=(Operation.VIDEO_FILTER,),
             description=f"Redraws a video in one of several styles, from cartoon to film. {LIMITS}",
             params=(
@@ -47,6 +48,7 @@ def models(styles: tuple[str, ...]) -> tuple[Model, ...]:
         Model(
             name="video-upscale-v1",
             engine="opencv",
+            generative=False,
             operations=(Operation.VIDEO_UPSCALE,),
             description="Enlarges a video, frame by frame, with a small trained network that sharpens what is there "
             f"and invents nothing. {LIMITS}",
@@ -74,6 +76,7 @@ def models(styles: tuple[str, ...]) -> tuple[Model, ...]:
         Model(
             name="video-enhance-v1",
             engine="opencv",
+            generative=False,
             operations=(Operation.VIDEO_ENHANCE,),
             description="Corrects noise, colour cast, light and sharpness of a video, measured once for the whole of "
             f"it so that nothing flickers. {LIMITS}",
@@ -95,6 +98,7 @@ def models(styles: tuple[str, ...]) -> tuple[Model, ...]:
         Model(
             name="video-faceswap-v1",
             engine="opencv",
+            generative=False,
             operations=(Operation.VIDEO_FACE_SWAP,),
             description="Puts the face of a picture, the first input, on the largest face in a video, the second "
             f"input. Frames without a face stay as they are. {LIMITS}",

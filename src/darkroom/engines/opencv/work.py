@@ -6,6 +6,7 @@ Sizes are checked before a pixel is decoded; parameters are checked as if nobody
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,16 @@ from . import (
     FILTERS,
     MODELS,
     UPSCALE,
-    edit,
     enhance,
     exchange,
     filters,
     pictures,
+    portrait,
     upscale,
     video,
 )
-from .adjust import adjust
-from .pictures import Picture, Pixels, Size
+from .edit import job as edit
+from .pictures import Picture, Size
 
 # Left out of the picture without a word: less than this part of its width or height.
 UNNOTICED = 0.01
@@ -77,33 +78,29 @@ def _upscale(job: Job, params: Params, report: Report) -> list[Output]:
             picture, size, lambda ready, total: report.progress(4 + 91 * ready // total, "upscaling")
         )
     report.progress(96, "writing")
-    return [_write(larger, job, 0, params, UPSCALE, notes)]
+    return [_write(larger, job, 0, params, UPSCALE, notes, keep_exif=True)]
 
 
 def _filter(job: Job, params: Params, report: Report) -> list[Output]:
     picture, notes = _read_to_size(job.inputs[0], params)
+    outlines = portrait.face_outlines(picture) if params["style"] in filters.GENTLE else ()
 
-    def draw(index: int) -> Pixels:
-        return filters.apply(params["style"], picture.rgb, strength=params["strength"], seed=params["seed"] + index)
+    def draw(index: int) -> Picture:
+        drawn = filters.apply(
+            params["style"],
+            picture.rgb,
+            strength=params["strength"],
+            seed=params["seed"] + index,
+            faces=outlines,
+        )
+        return replace(picture, rgb=drawn, warnings=())
 
-    return _each(job, params, report, FILTERS, picture, notes, draw)
+    return _each(job, params, report, FILTERS, (*picture.warnings, *notes), draw)
 
 
 def _edit(job: Job, params: Params, report: Report) -> list[Output]:
-    wanted = edit.plan(params["prompt"])
-    picture, notes = _read_to_size(job.inputs[0], params)
-    notes = (*notes, *wanted.warnings)
-    if unused := len(job.inputs) - 1:
-        notes = (*notes, f"Only the first picture was edited; {unused} more had no use.")
-
-    def draw(index: int) -> Pixels:
-        take = edit.variation(wanted, index)
-        rgb = picture.rgb
-        for style in take.styles:
-            rgb = filters.apply(style, rgb, seed=params["seed"] + index)
-        return cv2.addWeighted(adjust(rgb, take), params["strength"], picture.rgb, 1 - params["strength"], 0)
-
-    return _each(job, params, report, EDIT, picture, notes, draw)
+    begun = edit.begin(job.inputs, params, lambda picture: _to_size(picture, params))
+    return _each(job, params, report, EDIT, begun.notes, begun.draw)
 
 
 def _swap(job: Job, params: Params, report: Report) -> list[Output]:
@@ -136,16 +133,14 @@ def _each(
     params: Params,
     report: Report,
     model: Model,
-    picture: Picture,
     notes: tuple[str, ...],
-    draw: Callable[[int], Pixels],
+    draw: Callable[[int], Picture],
 ) -> list[Output]:
     """As many results as were asked for; what there is to say is said with the first."""
     outputs = []
     for index in range(job.count):
         report.progress(10 + 85 * index // job.count, "drawing")
-        drawn = Picture(draw(index), picture.alpha)
-        outputs.append(_write(drawn, job, index, params, model, (*picture.warnings, *notes) if index == 0 else ()))
+        outputs.append(_write(draw(index), job, index, params, model, notes if index == 0 else ()))
     report.progress(98, "done")
     return outputs
 
@@ -154,19 +149,34 @@ def _read_to_size(path: Path, params: Params) -> tuple[Picture, tuple[str, ...]]
     size = _size(params["size"]) if "size" in params else None
     measured = pictures.measure(path)
     pictures.check_output(size or measured, params["format"], "size" if size else "inputs")
-    picture = pictures.read(path)
-    if size is None:
+    return _to_size(pictures.read(path), params)
+
+
+def _to_size(picture: Picture, params: Params) -> tuple[Picture, tuple[str, ...]]:
+    """The picture as large as was asked for, and what there is to say about that."""
+    if "size" not in params:
         return picture, ()
+    size = _size(params["size"])
     return pictures.fit(picture, size), _crop_notes(picture.size, size)
 
 
-def _write(picture: Picture, job: Job, index: int, params: Params, model: Model, notes: tuple[str, ...]) -> Output:
+def _write(
+    picture: Picture,
+    job: Job,
+    index: int,
+    params: Params,
+    model: Model,
+    notes: tuple[str, ...],
+    *,
+    keep_exif: bool = False,
+) -> Output:
     path, more = pictures.write(
         picture,
         job.workdir / str(index),
         file_format=params["format"],
         quality=params["quality"],
         made_by=f"Darkroom {model.name}",
+        keep_exif=keep_exif,
     )
     return Output(path, (*notes, *more))
 

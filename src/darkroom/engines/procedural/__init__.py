@@ -16,18 +16,27 @@ from .video_model import VIDEO
 MODEL = Model(
     name="procedural-v1",
     engine="procedural",
+    generative=False,
     operations=(Operation.IMAGE_GENERATE,),
-    description="Procedural wallpaper art: landscapes, city skylines, abstract pictures and space, drawn by rules and "
-    "noise from words that it knows in English and Chinese. It is not a diffusion model and draws no people, animals "
-    "or objects; words that it does not understand are listed in the task's warnings.",
+    description="Procedural art: landscapes, city skylines, abstract pictures and space, with about fifty subjects in "
+    "the numbers and colours that are named, in a dozen styles, drawn by rules and noise from words that it knows in "
+    "English and Chinese. It is not a diffusion model; words that it does not understand are listed in the task's "
+    "warnings.",
     params=(
         Param(
             "prompt",
             "string",
-            "What to draw: scene, time of day, weather, season, colours, style. Other words only vary the picture.",
+            "What to draw: scene, subjects with their number and colour, time of day, weather, season, style. Other "
+            "words only vary the picture.",
             minimum=1,
             maximum=8192,
             required=True,
+        ),
+        Param(
+            "negative_prompt",
+            "string",
+            "What is left out of the picture, such as 'clouds, people'. Words that it does not know are ignored.",
+            maximum=8192,
         ),
         Param(
             "seed",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from .frame import Frame, Plane, mix, smoothstep
 from .landscape import Layers
 from .noise import Noise
-from .palette import TINTS, rgb, tinted
+from .palette import TINTS, choose, rgb, tinted
 from .prompt import Scene
+from .subjects.arrange import arrange
+from .subjects.setting import Setting
 
 FINE = 4  # bits of a pixel's fraction
 STEPS = 96
+FINE_SIDE = 640  # pictures with a shorter side are drawn larger
+LONGEST = 4096
 SCHEMES = (
     "0b2b33 0f8b8d e8dcb5 ec9a29 a8201a",
     "14213d 2a4d8f 7fb7d9 f2f4f3 fca311",
@@ -29,13 +35,30 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
     """Paint the abstract; `done` hears of every finished part."""
     random = frame.stream("abstract")
     colours = [rgb(text) for text in SCHEMES[int(random.integers(len(SCHEMES)))].split()]
-    for tint in scene.tints[:2]:
-        colours = [np.clip(tinted(colour, tint, 0.7), 0, 1) for colour in colours]
-        colours[int(random.integers(1, len(colours)))] = rgb(TINTS[tint])
+    tints = scene.tints[:2]
+    if tints:  # two of them share the colours between them
+        each = [tints[place * len(tints) // len(colours)] for place in range(len(colours))]
+        colours = [np.clip(tinted(colour, tint, 0.7), 0, 1) for colour, tint in zip(colours, each, strict=True)]
+        for number, tint in enumerate(tints):
+            colours[1 + number * (len(colours) // 2)] = rgb(TINTS[tint])
     if scene.hour == "night":
         colours = [colour * 0.7 for colour in colours]
     draw = _strokes if random.random() < 0.6 else _folds
-    return draw(frame, colours, done)
+    picture = draw(frame, colours, done) if draw is _folds else _fine(frame, colours, done)
+    light = replace(choose(frame, "day", ()), ambient=np.full(3, 0.7, np.float32), light=np.full(3, 0.8, np.float32))
+    setting = Setting(frame, None, scene.season or "summer", False, 0.0, "stone")
+    arrange(setting, scene.things, light, -1.0).draw_air(picture)
+    return picture
+
+
+def _fine(frame: Frame, colours: list[Plane], done: Layers) -> Plane:
+    """Strokes; in small pictures they are drawn larger and shrunk, for no line is thinner than a pixel."""
+    factor = max(1, -(-FINE_SIDE // min(frame.width, frame.height)))
+    if factor == 1 or max(frame.width, frame.height) * factor > LONGEST:
+        return _strokes(frame, colours, done)
+    large = replace(frame, width=frame.width * factor, height=frame.height * factor)
+    picture = _strokes(large, colours, done)
+    return cv2.resize(picture, (frame.width, frame.height), interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
 
 
 def _strokes(frame: Frame, colours: list[Plane], done: Layers) -> Plane:

@@ -11,6 +11,7 @@ import numpy as np
 from .frame import Plane
 
 ROOM = 1.2  # how much larger than the frames the scene is painted: what the camera may move in
+INSET = 0.11  # share of the scene at each side that a move may leave out of sight
 CLOSER = 1.14  # zoom at the end of a move towards the scene
 MARGIN = 0.92  # share of the room that is used
 

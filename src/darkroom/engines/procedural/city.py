@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -17,6 +18,8 @@ from .palette import choose, rgb
 from .plan import choose_hour, decide_sky
 from .prompt import Hour, Scene
 from .sky import Sky
+from .subjects.arrange import arrange
+from .subjects.setting import Setting
 from .water import Water
 
 DARK = {"night": 1.0, "sunset": 0.7, "sunrise": 0.4, "day": 0.06}
@@ -33,7 +36,13 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
     above = _sky(frame, scene, hour, horizon / frame.unit)
     picture = np.zeros((frame.height, frame.width, 3), np.float32)  # lamps shine on rows that have no water yet
     picture[:horizon] = sky.paint(frame, horizon, above, palette)
+    if "lightning" in scene.parts:
+        weather.lightning(frame, picture, horizon)
     _shine(street, picture)
+    snow = "snow" in scene.weather or scene.season == "winter"
+    setting = Setting(frame, horizon, scene.season or "summer", snow, DARK[hour], "stone", lambda row, _: row > horizon)
+    lamps = replace(palette, ambient=palette.ambient + rgb("ffb070") * (0.28 * street.dark))
+    things = arrange(setting, scene.things, lamps, math.copysign(1, above.x), around=above.places(frame, horizon))
     done(0.3)
     for layer in range(len(TALLEST)):
         for building in row(frame, layer):
@@ -41,10 +50,15 @@ def paint(frame: Frame, scene: Scene, done: Layers) -> Plane:
         done(0.3 + 0.08 * (layer + 1))
     _quay(street, picture)
     surface = Water(frame, horizon, above, palette, 0.5 if "rain" in scene.weather else 0.3)
-    picture[horizon:] = surface.paint(_mirror(street, picture))
+    mirror = _mirror(street, picture)
+    things.mirror(mirror, horizon)
+    picture[horizon:] = surface.paint(mirror)
+    things.draw_water(picture)
     done(0.8)
     if foggy:
         weather.mist(frame, picture, palette.haze, horizon, 0.16, 0.75)
+    things.draw_air(picture)
+    things.draw_ground(picture)
     glow(frame, picture, 0.5, 0.6 * street.dark + (0.5 if neon else 0.0))
     if "rain" in scene.weather:
         weather.rain(frame, picture, mix(palette.haze, np.ones(3, np.float32), 0.2))
@@ -62,7 +76,9 @@ def waterline(frame: Frame) -> int:
 def _sky(frame: Frame, scene: Scene, hour: Hour, room: float) -> Sky:
     above = decide_sky(frame, scene, hour, room)
     if hour == "night":  # lamps outshine the faint stars, and the moon hangs above the roofs
-        above = replace(above, stars=above.stars * 0.45, height=max(above.height, room * 0.72))
+        lifted = max(above.height, room * 0.72)
+        discs = tuple(replace(disc, height=max(disc.height, lifted)) for disc in above.discs[:1]) + above.discs[1:]
+        above = replace(above, stars=above.stars * 0.45, height=lifted, discs=discs)
     return above
 
 

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .frame import Frame, Plane, smoothstep
 from .palette import luma
+from .styles import flat, wet
+from .styles.brush import resized
 
 SMALL = 384  # pixels of the shorter side that blurs work on
 
 
+MOST_HANDS = 2
+LARGEST = 6_000_000  # pixels that a style of the hand is drawn in
+HANDS = {
+    "noir": flat.noir,
+    "glowing": flat.glowing,
+    "lowpoly": flat.lowpoly,
+    "poster": flat.poster,
+    "cartoon": flat.cartoon,
+    "oil": wet.oil,
+    "watercolor": wet.watercolor,
+    "ink": wet.ink,
+    "pencil": wet.pencil,
+    "pixel": flat.pixel,
+}
+
+
+def by_hand(styles: frozenset[str]) -> list[str]:
+    """Which of the styles draw the picture anew, in the order in which they do; only `MOST_HANDS` of them are used."""
+    return [style for style in HANDS if style in styles]
+
+
 def finish(frame: Frame, picture: Plane, styles: frozenset[str]) -> NDArray[np.uint8]:
     """The picture as bytes (height, width, 3), graded in the named styles. Overwrites `picture`."""
+    hands = by_hand(styles)
+    if hands:
+        return _by_hand(frame, picture, styles, [HANDS[style] for style in hands[:MOST_HANDS]])
     if "dreamy" in styles:
         _soften(frame, picture)
     random = frame.stream("grain")
@@ -30,6 +60,31 @@ def finish(frame: Frame, picture: Plane, styles: frozenset[str]) -> NDArray[np.u
         grain = random.random(band.shape[:2], np.float32) * 1.6 - 0.3
         made[top:bottom] = np.clip(band * 255 + grain[..., None], 0, 255).astype(np.uint8)
     return made
+
+
+def _by_hand(
+    frame: Frame, picture: Plane, styles: frozenset[str], hands: Sequence[Callable[[Frame, Plane], Plane]]
+) -> NDArray[np.uint8]:
+    """The picture drawn anew in one style after the other; the result is graded."""
+    if "dreamy" in styles:
+        _soften(frame, picture)
+    for top, bottom in frame.bands(frame.height):
+        picture[top:bottom] = np.clip(_shoulder(picture[top:bottom]), 0, 1)
+    for draw in hands:
+        picture = _drawn(frame, picture, draw)
+    for style in sorted(styles & STYLES.keys()):
+        picture = STYLES[style](picture)
+    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _drawn(frame: Frame, picture: Plane, draw: Callable[[Frame, Plane], Plane]) -> Plane:
+    """The picture in one style; a very large one is drawn smaller and enlarged, for strokes are soft."""
+    share = min(1.0, math.sqrt(LARGEST / (frame.width * frame.height)))
+    if share == 1 or draw is flat.pixel:
+        return np.clip(draw(frame, picture), 0, 1).astype(np.float32, copy=False)
+    smaller = replace(frame, width=max(1, round(frame.width * share)), height=max(1, round(frame.height * share)))
+    drawn = np.clip(draw(smaller, resized(picture, (smaller.width, smaller.height), cv2.INTER_AREA)), 0, 1)
+    return resized(drawn.astype(np.float32, copy=False), (frame.width, frame.height), cv2.INTER_LINEAR)
 
 
 def glow(frame: Frame, picture: Plane, threshold: float, strength: float) -> None:

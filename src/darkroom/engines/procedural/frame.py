@@ -26,11 +26,13 @@ def stream(seed: int, *names: object) -> np.random.Generator:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Width and height in pixels and the seed of one picture."""
+    """Width and height in pixels and the seed of one picture; `inset` is the share at each side that a moving camera
+    may not see."""
 
     width: int
     height: int
     seed: int
+    inset: float = 0.0
 
     @property
     def unit(self) -> float:

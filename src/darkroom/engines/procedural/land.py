@@ -47,7 +47,8 @@ SNOW_LINE = 0.15  # of mountains, as a share of the distance
 @dataclass(frozen=True, slots=True)
 class Land:
     """The land of one picture. `water` sinks the plain below the water level, `snow` (0 to 1) covers the land, `haze`
-    is the strength of the distance's haze; the light comes from `side` (-1 or 1) at the sine of elevation `rise`."""
+    is the strength of the distance's haze; the light comes from `side` (-1 or 1) at the sine of elevation `rise`;
+    `peaks` are the bearings of the only mountains or islands, if they are counted."""
 
     frame: Frame
     palette: Palette
@@ -59,6 +60,7 @@ class Land:
     side: float
     rise: float
     noise: Noise
+    peaks: tuple[float, ...] = ()
 
     def heights(self, across: Plane, distance: Plane) -> tuple[Plane, Plane, Plane]:
         """Heights above the water level, and slopes along the map's x and z, of points at a bearing and a distance."""
@@ -75,7 +77,10 @@ class Land:
         rise = rise * rise * (3 - 2 * rise)
         share = (relief.near + (relief.far - relief.near) * rise) * (1 + flank * 0.12)
         amplitude = share * np.minimum(distance, 36)
-        height = relief.plain + amplitude * (form + relief.lift)
+        lift: Plane | float = relief.lift
+        if self.peaks:
+            form, lift = self._counted(across, distance, form)
+        height = relief.plain + amplitude * (form + lift)
         if self.water:
             bays = self.noise.value(x * 0.16 + 7, z * 0.16) * 3.5
             inland = smoothstep(6.0, 16.0, distance + bays + flank * 4.5)
@@ -102,6 +107,25 @@ class Land:
         """How much of what stands at a distance the haze hides, 0 to 1."""
         thick: Plane = (1 - np.exp(-((distance * (self.haze / 34)) ** 1.5))) * 0.92
         return thick
+
+    def _counted(self, across: Plane, distance: Plane, form: Plane) -> tuple[Plane, Plane]:
+        """Form and lift that leave one massif at each of the counted bearings, and low land or water between them."""
+        width = min(0.32, 0.42 * self.frame.span / len(self.peaks))
+        crags = self.noise.fbm(across * (2.6 / width), distance * 0.12, 5, 0.6)
+        ragged = across + (form * 0.22 + crags * 0.06) * width  # else every mountain were as even as a cone
+        own = self.frame.stream("massifs").uniform(0.8, 1.0, (len(self.peaks), 2))
+        bumps = np.stack(
+            [
+                np.clip(1 - np.abs(ragged - peak) / (width * wide), 0, 1) * high
+                for peak, (wide, high) in zip(self.peaks, own.tolist(), strict=True)
+            ]
+        ).max(0)
+        slender = min(1.0, (width / 0.3) ** 0.7)
+        if self.kind == "coast":
+            rise = np.sin(bumps * (math.pi / 2)) ** 1.2
+            return (form * 0.36 + crags * 0.24) * rise * slender, (0.42 * slender + 0.75) * rise - 0.75
+        rise = bumps**0.85
+        return (form * 0.62 + crags * 0.26) * (0.1 + rise * slender), 0.03 + 0.5 * slender * rise
 
     def _flank(self, across: Plane) -> Plane:
         """0 in the middle of the valley that the picture looks into, 1 at its sides; repeated in a panorama."""

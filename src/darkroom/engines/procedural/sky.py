@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,25 +15,55 @@ from .palette import Palette, rgb
 
 
 @dataclass(frozen=True, slots=True)
-class Sky:
-    """What the sky shows. `x` and `height` place the disc in units from the middle and above the horizon; `cover` is
-    the share of clouds, 0 to 1; `stars` and `glow` are strengths."""
+class Disc:
+    """A sun or moon: `x` from the middle, `height` above the horizon and `radius` in units; the colour (hexadecimal) if
+    it is not that of the hour; how far the air pales it, 0 to 1."""
 
     x: float
     height: float
     radius: float
     moon: bool
+    colour: str | None = None
+    pale: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sky:
+    """What the sky shows. `x` and `height` place the light in units from the middle and above the horizon, and `discs`
+    are what can be seen of it; `cover` is the share of clouds, 0 to 1; `stars` and `glow` are strengths; `beacons` is a
+    number of single stars, and `puffs` are single clouds (x, height, size); `air` gives every prompt its own clouds."""
+
+    x: float
+    height: float
+    moon: bool
     cover: float
     stars: float
     glow: float
+    discs: tuple[Disc, ...] = ()
     aurora: bool = False
+    rainbow: bool = False
+    beacons: int = 0
+    puffs: tuple[tuple[float, float, float], ...] = ()
+    air: str = ""
+
+    @property
+    def clouded(self) -> bool:
+        """True where there is any cloud."""
+        return self.cover > 0 or bool(self.puffs)
+
+    def places(self, frame: Frame, horizon: int) -> list[tuple[float, float, float]]:
+        """Where the discs are: x and y of their middles and their radii, in units from the upper left corner."""
+        return [(disc.x + frame.span / 2, horizon / frame.unit - disc.height, disc.radius) for disc in self.discs]
 
 
 def paint(frame: Frame, horizon: int, sky: Sky, palette: Palette) -> Plane:
     """The sky's rows from the top of the picture down to row `horizon`, as (horizon, width, 3)."""
     picture = np.empty((horizon, frame.width, 3), np.float32)
-    dome = Dome(frame, horizon, sky, palette, Noise(frame, "clouds"))
+    dome = Dome(frame, horizon, sky, palette, Noise(frame, f"clouds {sky.air}"))
     lights = stars(frame, horizon, sky.stars) if sky.stars else None
+    if sky.beacons:
+        discs = [(x * frame.unit, y * frame.unit) for x, y, _ in sky.places(frame, horizon)]
+        lights = beacons(frame, horizon, sky.beacons, lights, discs)
     air = dome.air()
     for top, bottom in frame.bands(horizon):
         band = picture[top:bottom]
@@ -43,8 +74,11 @@ def paint(frame: Frame, horizon: int, sky: Sky, palette: Palette) -> Plane:
             band += lights[top:bottom, :, None] * rgb("f2f7ff")
         if sky.aurora:
             dome.aurora(elevation, band)
-        dome.disc(elevation, band)
-        if sky.cover > 0:
+        for disc in sky.discs:
+            dome.disc(disc, elevation, band)
+        if sky.rainbow:
+            dome.rainbow(elevation, band)
+        if sky.clouded:
             dome.clouds(elevation, band)
     return picture
 
@@ -79,23 +113,41 @@ class Dome:
         for part in range(3):
             band[..., part] = 1 - (1 - band[..., part]) * (1 - np.clip(light * self.palette.disc[part], 0, 1))
 
-    def disc(self, elevation: Plane, band: Plane) -> None:
-        """The sun, or the moon with its seas."""
-        sky = self.sky
-        if sky.height - sky.radius > elevation[0, 0] or sky.height + sky.radius < elevation[-1, 0]:
+    def disc(self, disc: Disc, elevation: Plane, band: Plane) -> None:
+        """A sun, or a moon with its seas."""
+        if disc.height - disc.radius > elevation[0, 0] or disc.height + disc.radius < elevation[-1, 0]:
             return
-        x, y = self.frame.across() - sky.x, elevation - sky.height
+        x, y = self.frame.across() - disc.x, elevation - disc.height
         away = np.hypot(x, y)
-        inside = np.clip((sky.radius - away) * self.frame.unit + 0.5, 0, 1)
-        colour = np.maximum(band, self.palette.disc * 1.04)
-        if sky.moon:
-            scale = 1.6 / sky.radius
+        inside = np.clip((disc.radius - away) * self.frame.unit + 0.5, 0, 1) * (1 - disc.pale)
+        own = self.palette.disc if disc.colour is None else rgb(disc.colour) * 1.1
+        colour = np.maximum(band, own * 1.04) if disc.colour is None else np.broadcast_to(own, band.shape)
+        if disc.moon:
+            scale = 1.6 / disc.radius
             seas = smoothstep(-0.15, 0.55, self.noise.fbm(x * scale, y * scale, 4))
-            limb = 0.95 - 0.22 * np.clip(away / sky.radius, 0, 1) ** 3
-            colour = self.palette.disc * ((1 - 0.32 * seas) * limb)[..., None]
+            limb = 0.95 - 0.22 * np.clip(away / disc.radius, 0, 1) ** 3
+            colour = own * ((1 - 0.32 * seas) * limb)[..., None]
+        if disc.pale:  # by day the moon's dark parts are as blue as the air before them
+            colour = np.maximum(colour, band)
         band[:] = mix(band, colour, inside)
 
+    def rainbow(self, elevation: Plane, band: Plane) -> None:
+        """A bow on the side away from the light, red outside."""
+        away = np.hypot(self.frame.across() + self.sky.x * 0.5, elevation + 0.12)
+        radius = min(0.52, 0.62 * self.horizon / self.frame.unit + 0.12, 0.75 * self.frame.span + 0.1)
+        place = (away - radius) * (1 / 0.055)
+        colours = np.stack([np.exp(-(((place - peak) / 0.26) ** 2)) for peak in (0.78, 0.5, 0.2)], -1)
+        colours[..., 0] += np.exp(-(((place - 0.02) / 0.12) ** 2)) * 0.4  # violet
+        band += colours * (smoothstep(0.0, 0.2, elevation) * 0.2 + 0.16)[..., None]
+
     def clouds(self, elevation: Plane, band: Plane) -> None:
+        """The sky's clouds: its cover, and the single ones."""
+        if self.sky.cover > 0:
+            self._cover(elevation, band)
+        for number, puff in enumerate(self.sky.puffs):
+            self._puff(number, puff, elevation, band)
+
+    def _cover(self, elevation: Plane, band: Plane) -> None:
         """Clouds on a plane overhead: flat near the horizon, large above; bright where thin or turned to the sun."""
         across, noise, sky = self.frame.across(), self.noise, self.sky
         x, z = on_map(across, 1 / (np.maximum(elevation, 0) + 0.16))
@@ -113,6 +165,25 @@ class Dome:
         colour = mix(self.palette.shade, lit, edge[..., None])
         colour = mix(colour, band, np.broadcast_to(smoothstep(0.16, 0.0, elevation) * 0.75, amount.shape))
         band[:] = mix(band, colour, amount * smoothstep(0.0, 0.05, elevation) * 0.92)
+
+    def _puff(self, number: int, puff: tuple[float, float, float], elevation: Plane, band: Plane) -> None:
+        """A single fair-weather cloud with a flat base."""
+        x0, y0, size = puff
+        if y0 - size > elevation[0, 0] or y0 + size * 1.4 < elevation[-1, 0]:
+            return
+        x, y = (self.frame.across() - x0) / size, (elevation - y0) / size
+        rough = self.noise.fbm(x * 1.5 + number * 7.3, y * 1.5 + number * 3.1, 6, 0.55)
+        body = np.full(rough.shape, -9, np.float32)
+        random = self.frame.stream("puff", number)
+        heaps = [(place, random.uniform(0.3, 0.5) * (1 - 0.45 * abs(place))) for place in np.linspace(-0.85, 0.85, 6)]
+        for middle, radius in heaps:
+            heap = 1 - np.hypot(x - middle, (y - radius * 0.62) * 0.95) / radius
+            body = np.maximum(body, heap)
+        density = body + rough * 0.34
+        amount = smoothstep(-0.04, 0.3, density) * smoothstep(-0.14, 0.06, y + rough * 0.05)
+        light = np.clip(0.42 + y * 0.75 + rough * 0.42 + x * (0.12 if self.sky.x > x0 else -0.12), 0, 1)
+        colour = mix(self.palette.shade, self.palette.cloud, np.broadcast_to(light, amount.shape)[..., None])
+        band[:] = mix(band, colour, amount * 0.96)
 
     def aurora(self, elevation: Plane, band: Plane) -> None:
         """Curtains of green and violet light that hang from winding lines."""
@@ -140,6 +211,29 @@ def stars(frame: Frame, horizon: int, strength: float, *, fading: bool = True) -
         fade = min(1.0, (1 - y) * 2.2) if fading else 1.0
         radius = size * (0.55 + magnitude**5)
         spot(plane, x * frame.width, y * horizon, radius, bright * fade * strength)
+    return plane
+
+
+def beacons(
+    frame: Frame, horizon: int, count: int, lights: Plane | None, around: Sequence[tuple[float, float]] = ()
+) -> Plane:
+    """Single bright stars with rays, so many that they can be counted; over `lights`, away from what is `around`."""
+    plane = np.zeros((horizon, frame.width), np.float32) if lights is None else lights
+    random = frame.stream("beacons")
+    radius = 0.0055 * frame.unit * max(0.55, count**-0.16)
+    places = list(around)
+    for _ in range(count):
+        tried = (random.random((24, 2)) * (0.84, 0.56) + (0.08, 0.08)) * (frame.width, horizon)
+        away = [min((math.hypot(x - a, y - b) for a, b in places), default=math.inf) for x, y in tried.tolist()]
+        x, y = tried[int(np.argmax(away))] if places else tried[0]
+        places.append((float(x), float(y)))
+        spot(plane, x, y, radius, 1.5)
+        spot(plane, x, y, radius * 4, 0.22)
+        for turn in range(2):
+            for share in np.linspace(-1, 1, 41):
+                reach = radius * 7 * share
+                bright = 0.5 * (1 - abs(share)) ** 2
+                spot(plane, x + reach * (turn == 0), y + reach * (turn == 1), max(radius * 0.3, 0.5), bright)
     return plane
 
 

@@ -7,6 +7,7 @@ float32: colours multiplied by their cover, and the cover.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,10 +20,8 @@ from .camera import Camera
 from .falling import Falling
 from .finish import finish
 from .frame import Frame, Plane, smoothstep
-from .landscape import Layers, Place, land_of
+from .landscape import Layers, Place, survey
 from .noise import Noise
-from .palette import choose
-from .plan import decide
 from .prompt import Scene
 from .sky import Dome
 from .terrain import EYE
@@ -38,19 +37,18 @@ class Landscape:
 
     def __init__(self, frame: Frame, plate: Frame, scene: Scene, camera: Camera, seconds: float, done: Layers) -> None:
         self._frame, self._plate, self._camera, self._styles = frame, plate, camera, scene.styles
-        plan = decide(plate, scene)
-        palette = choose(plate, plan.hour, scene.tints)
-        if plan.hour == "day" and scene.weather & {"rain", "clouds"}:
-            palette = palette.dulled(0.55 if "rain" in scene.weather else 0.25)
+        place = survey(plate, scene)
+        plan, palette, things = place.plan, place.palette, place.things
         self._horizon, self._rough = plan.horizon, plan.rough
         self._waves = Noise(plate, "ripples")
-        place = Place(plate, plan, palette, land_of(plate, plan, palette))
         self._back = np.empty((plate.height, plate.width, 3), np.float32)
-        self._back[: plan.horizon] = sky.paint(plate, plan.horizon, replace(plan.sky, cover=0.0), palette)
+        self._back[: plan.horizon] = sky.paint(plate, plan.horizon, replace(plan.sky, cover=0.0, puffs=()), palette)
         self._back[plan.horizon :] = palette.haze
         done(0.2)
         wide = replace(plate, width=plate.width + 2 * round(WIND * seconds * plate.unit))
-        self._clouds = self._paint_clouds(wide, Dome(wide, plan.horizon, plan.sky, palette, Noise(wide, "clouds")))
+        self._clouds = self._paint_clouds(
+            wide, Dome(wide, plan.horizon, plan.sky, palette, Noise(wide, f"clouds {plan.sky.air}"))
+        )
         done(0.4)
         if plan.rough is not None:
             mirror = place.mirror(self._clouded())
@@ -64,8 +62,10 @@ class Landscape:
             self._mist = layer(
                 wide, lambda picture: weather.mist(wide, picture, palette.haze, plan.horizon, depth, plan.mist)
             )
-        if plan.near:
-            self._near = layer(plate, lambda picture: wood.enclose(plate, plan, palette, picture))
+        if plan.near or things.bank is not None:
+            self._near = layer(plate, lambda picture: front(place, picture))
+        self._floating = layer(plate, things.draw_water) if things.water else None
+        self._flying = layer(plate, things.draw_air) if things.air else None
         self._falling = [
             Falling(frame, kind == "snow", palette.haze * 0.7 + 0.3 if kind == "rain" else np.ones(3, np.float32))
             for kind in ("rain", "snow")
@@ -82,15 +82,24 @@ class Landscape:
             height = np.maximum(self._horizon - y, 0) / self._plate.unit
             over(picture, seen(self._clouds, self._widened(x, self._clouds) + self._drift(height, seconds), y))
         over(picture, seen(self._land, x, y))
+        if self._floating is not None:
+            over(picture, seen(self._floating, x, y + np.float32(self._sway(seconds, 0.0016, 2.9))))
         if self._mist is not None:
             drift = FOG * seconds * self._plate.unit
             over(picture, seen(self._mist, self._widened(x, self._mist) + np.float32(drift), y))
+        if self._flying is not None:
+            across, down = self._sway(seconds, 0.012, 9.0), self._sway(seconds, 0.006, 5.3)
+            over(picture, seen(self._flying, x + np.float32(across), y + np.float32(down)))
         if self._near is not None:
             near = self._rays(matrix, near=True)
             over(picture, seen(self._near, near[0], near[1]))
         for falling in self._falling:
             falling.lay(picture, seconds)
         return finish(self._frame, picture, self._styles)
+
+    def _sway(self, seconds: float, reach: float, period: float) -> float:
+        """How far (pixels) something that rocks by `reach` units has moved at a moment."""
+        return math.sin(seconds * math.tau / period) * reach * self._plate.unit
 
     def _plate_size(self) -> tuple[int, int]:
         return self._plate.width, self._plate.height
@@ -125,7 +134,7 @@ class Landscape:
         return picture
 
     def _paint_clouds(self, wide: Frame, dome: Dome) -> Plane | None:
-        if dome.sky.cover <= 0:
+        if not dome.sky.clouded:
             return None
         height = self._horizon / wide.unit - wide.down(0, self._horizon)
         return layer(replace(wide, height=self._horizon), lambda picture: dome.clouds(height, picture))
@@ -144,6 +153,13 @@ class Landscape:
 
     def _widened(self, x: Plane, wide: Plane) -> Plane:
         return x + np.float32((wide.shape[1] - self._plate.width) / 2)
+
+
+def front(place: Place, picture: Plane) -> None:
+    """Draw what stands close to the viewer: trees at the sides, or the ground with its things."""
+    if place.plan.near:
+        wood.enclose(place.frame, place.plan, place.palette, picture)
+    place.things.draw_ground(picture)
 
 
 def layer(frame: Frame, paint: Callable[[Plane], None]) -> Plane:

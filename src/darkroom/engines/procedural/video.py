@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ...core.catalog import check_params
 from ...core.errors import Code, TaskError
@@ -22,7 +23,7 @@ from .._child import Report
 from .._video.sound import from_samples
 from .._video.writing import film
 from . import ambience, camera, photos
-from .camera import ROOM, Camera
+from .camera import INSET, ROOM, Camera
 from .frame import Frame
 from .plates import Plate
 from .prompt import Scene, parse
@@ -56,7 +57,7 @@ def run(job: Job, report: Report) -> list[Output]:
     pictures = [pixels for pixels, _ in read]
     notes = tuple(dict.fromkeys((*notes, *(note for _, said in read for note in said))))
     size = frame_size(params, pictures)
-    scene = parse(camera.without_moves(prompt))
+    scene = parse(camera.without_moves(prompt), params.get("negative_prompt", ""))
     first = params.get("seed")
     seed = task_seed(job.task_id) if first is None else int(first)
     if not pictures:
@@ -69,8 +70,12 @@ def run(job: Job, report: Report) -> list[Output]:
             report.progress(int(begun + part * share), note)
 
         take = Take(job, params, prompt, scene, seed + number, size)
-        path = take.write(take.motion(pictures, told), number, told)
+        path, last_frame = take.write(take.motion(pictures, told), number, told)
         outputs.append(Output(path, () if outputs else notes))
+        if params["last_frame"]:
+            still = job.workdir / f"{number}-last.png"
+            Image.fromarray(last_frame).save(still)
+            outputs.append(Output(still))
     return outputs
 
 
@@ -101,14 +106,15 @@ class Take:
 
     def _scene_motion(self, frame: Frame, move: Camera, done: Callable[[float], None]) -> Motion:
         done(0)
-        plate = replace(frame, width=round(frame.width * ROOM), height=round(frame.height * ROOM))
+        size = round(frame.width * ROOM), round(frame.height * ROOM)
+        plate = replace(frame, width=size[0], height=size[1], inset=INSET)
         kind = subject(frame, self._scene)
         if kind in ("city", "abstract", "space"):
             return Plate(kind, frame, plate, self._scene, move, done)
         return Landscape(frame, plate, self._scene, move, self.seconds, done)
 
-    def write(self, motion: Motion, number: int, told: Callable[[float, str], None]) -> Path:
-        """Draw and write every frame; returns the file's path."""
+    def write(self, motion: Motion, number: int, told: Callable[[float, str], None]) -> tuple[Path, NDArray[np.uint8]]:
+        """Draw and write every frame; returns the file's path and the last one."""
         path = self._job.workdir / f"{number}.mp4"
         fps = Fraction(self._fps)
         sound = None
@@ -122,8 +128,9 @@ class Take:
             for index in range(self._count):
                 part = PREPARED / 100 + (0.98 - PREPARED / 100) * index / self._count
                 told(part, f"frame {index + 1} of {self._count}")
-                made.write(motion.draw(index / self._fps, index / max(1, self._count - 1)), index, 1)
-        return path
+                frame = motion.draw(index / self._fps, index / max(1, self._count - 1))
+                made.write(frame, index, 1)
+        return path, frame
 
 
 def frame_size(params: Params, pictures: list[NDArray[np.uint8]]) -> Size:

@@ -11,6 +11,7 @@ RESOLUTIONS = {"480p": 480, "720p": 720, "1080p": 1080, "1440p": 1440}  # pixels
 VIDEO = Model(
     name="procedural-video-v1",
     engine="procedural",
+    generative=False,
     operations=(Operation.VIDEO_GENERATE,),
     description="Procedural video. Without pictures, the scene that procedural-v1 draws for the prompt, with a moving "
     "camera, drifting clouds, water, rain and snow. With one picture, a slow camera move over it, which the prompt may "
@@ -18,6 +19,12 @@ VIDEO = Model(
     "model: nothing in a picture comes alive.",
     params=(
         Param("prompt", "string", "What to show, and how the camera moves.", minimum=1, maximum=8192),
+        Param(
+            "negative_prompt",
+            "string",
+            "What is left out of the scene, such as 'clouds, people'. Words that it does not know are ignored.",
+            maximum=8192,
+        ),
         Param("duration", "number", "Length in seconds.", default=5, minimum=1, maximum=15),
         Param("fps", "integer", "Frames a second.", default=24, minimum=8, maximum=60),
         Param(
@@ -47,6 +54,7 @@ VIDEO = Model(
             "Add a generated sound that fits the scene: wind, waves, rain or the hum of a town.",
             default=False,
         ),
+        Param("last_frame", "boolean", "Add the last frame as a picture, behind its video.", default=False),
     ),
     max_inputs=2,
     max_count=4,

@@ -60,6 +60,45 @@ def snow(frame: Frame, picture: Plane) -> None:
         _lay(frame, picture, mask, white, strength)
 
 
+def lightning(frame: Frame, picture: Plane, horizon: int) -> None:
+    """A flash that forks from the clouds down to row `horizon`, and lights the sky around it."""
+    random = frame.stream("lightning")
+    mask = np.zeros((horizon, frame.width), np.uint8)
+    start = np.array([frame.width * random.uniform(0.25, 0.75), -0.02 * frame.unit])
+    end = np.array([start[0] + random.uniform(-0.18, 0.18) * frame.unit, horizon * 1.02])
+    thick = 0.0045 * frame.unit
+    bolts = [(start, end, thick)]
+    while bolts:
+        first, last, width = bolts.pop()
+        line = np.stack([first, last])
+        for _ in range(7):
+            middle = (line[:-1] + line[1:]) / 2
+            length = np.hypot(*(line[1:] - line[:-1]).T)
+            middle[:, 0] += random.uniform(-0.26, 0.26, len(middle)) * length
+            line = _woven(line, middle)
+        points = np.round(line * 2**FINE).astype(np.int32)
+        cv2.polylines(mask, [points], False, 255, max(1, round(width)), cv2.LINE_AA, FINE)
+        if width > 0.002 * frame.unit:
+            for share in random.uniform(0.2, 0.75, 3):
+                root = line[int(share * len(line))]
+                reach = np.array([random.choice((-1, 1)) * random.uniform(0.08, 0.22), random.uniform(0.1, 0.26)])
+                bolts.append((root, root + reach * frame.unit, width * 0.4))
+    bright = mask.astype(np.float32) / 255
+    small = cv2.resize(bright, (-(-frame.width // 4), -(-horizon // 4)), interpolation=cv2.INTER_AREA)
+    halo = cv2.GaussianBlur(small, (0, 0), max(0.6, frame.unit * 0.009))
+    wide = cv2.GaussianBlur(halo, (0, 0), max(0.6, frame.unit * 0.03))
+    light = cv2.resize(halo * 1.6 + wide * 2.4, (frame.width, horizon), interpolation=cv2.INTER_LINEAR)
+    picture[:horizon] += light[..., None] * np.array([0.55, 0.6, 0.95], np.float32)
+    picture[:horizon] += (1.25 - picture[:horizon]) * bright[..., None]
+
+
+def _woven(ends: Plane, middles: Plane) -> Plane:
+    """The points of a line with those between them, in their order."""
+    line = np.empty((len(ends) + len(middles), 2), ends.dtype)
+    line[0::2], line[1::2] = ends, middles
+    return line
+
+
 def _lay(frame: Frame, picture: Plane, mask: NDArray[np.uint8], colour: Plane, strength: float) -> None:
     for top, bottom in frame.bands(len(picture)):
         share = mask[top:bottom].astype(np.float32) * (strength / 255)

@@ -18,9 +18,10 @@ from PIL import ExifTags, Image, PngImagePlugin
 from .. import Job, Output
 from .._child import Report
 from . import abstract, city, landscape, space
-from .finish import finish
+from .finish import MOST_HANDS, by_hand, finish
 from .frame import Frame
 from .landscape import Layers
+from .plan import habitat, undrawn
 from .prompt import Scene, parse
 
 SOFTWARE = "procedural-v1 (Darkroom)"
@@ -40,7 +41,7 @@ def run(job: Job, report: Report) -> list[Output]:
     width, height = (int(side) for side in str(job.params["size"]).split("x"))
     first = job.params.get("seed")
     seed = task_seed(job.task_id) if first is None else int(first)
-    scene = parse(prompt)
+    scene = parse(prompt, str(job.params.get("negative_prompt", "")))
     outputs: list[Output] = []
     for number in range(job.count):
         share = 100 / job.count
@@ -75,8 +76,8 @@ def paint(scene: Scene, seed: int, width: int, height: int, done: Layers) -> NDA
 
 
 def mix_seed(scene: Scene, seed: int) -> int:
-    """The seed of the frame: unknown words have a say in it, so that each prompt has pictures of its own."""
-    text = f"{seed}/{' '.join(scene.unknown)}"
+    """The seed of the frame: the words have a say in it, so that each prompt has pictures of its own."""
+    text = f"{seed}/{scene.layout}"
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
@@ -94,18 +95,22 @@ def subject(frame: Frame, scene: Scene) -> str:
         return scene.subject
     if "neon" in scene.parts:
         return "city"
-    if scene.hour or scene.season or scene.weather or scene.parts:
+    if (scene.things and habitat(scene) == "space") or scene.parts == {"planet"}:
+        return "space"
+    if scene.hour or scene.season or scene.weather or scene.parts or scene.things:
         return "landscape"
     return str(frame.stream("subject").choice(("landscape", "landscape", "landscape", "city", "abstract", "space")))
 
 
 def warnings(scene: Scene) -> tuple[str, ...]:
     """What the caller should know about the words that were not understood."""
+    left = by_hand(scene.styles)[MOST_HANDS:]
+    notes = (*scene.notes, *undrawn(scene), *((f"More than two styles; left out: {', '.join(left)}.",) if left else ()))
     if not scene.unknown:
-        return ()
+        return notes
     listed = ", ".join(word[:40] for word in scene.unknown[:LISTED])
     more = len(scene.unknown) - LISTED
-    return (f"Not understood: {listed}{f' and {more} more' if more > 0 else ''}.",)
+    return (f"Not understood: {listed}{f' and {more} more' if more > 0 else ''}.", *notes)
 
 
 def write(pixels: NDArray[np.uint8], path: Path, prompt: str, seed: int, params: Mapping[str, Any]) -> Path:

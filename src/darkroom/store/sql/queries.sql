@@ -1,7 +1,9 @@
 -- Every query of the system, for SQLite and PostgreSQL alike. Rules live in Python; this is compare and set.
 
 -- name: add_account
+-- No row when there is an account of this id.
 INSERT INTO account (id, name, available, held, created_at) VALUES (:id, :name, 0, 0, :now)
+ON CONFLICT DO NOTHING RETURNING id
 
 -- name: account
 SELECT id, name, available, held, created_at FROM account WHERE id = :id
@@ -40,6 +42,9 @@ SELECT id, account_id, hint, name, created_at, revoked_at FROM api_key ORDER BY 
 -- name: revoke_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETURNING id
 
+-- name: revoke_keys_named
+UPDATE api_key SET revoked_at = :now WHERE account_id = :account_id AND name = :name AND revoked_at IS NULL
+
 -- name: add_signing_key
 INSERT INTO signing_key (id, secret, created_at) VALUES (:id, :secret, :now)
 
@@ -59,18 +64,31 @@ DELETE FROM file WHERE id = :id
 -- name: add_task
 -- No row when the public id or the account's idempotency key is taken.
 INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, params, inputs, count, state, progress,
-    attempt, failures, priority, run_at, deadline, cancel, warnings, artifacts, price, cost, parent_id, parts, metadata,
+    stage, attempt, failures, priority, run_at, deadline, cancel, warnings, artifacts, price, cost, parent_id, parts, metadata,
     extra, idempotency_key, request_digest, created_at, version)
 VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
-    0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
+    '', 0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
     :extra, :idempotency_key, :request_digest, :created_at, 1)
 ON CONFLICT DO NOTHING RETURNING seq
 
 -- name: add_event
-INSERT INTO event (task_id, n, state, attempt, at) VALUES (:task_id, :n, :state, :attempt, :now)
+INSERT INTO event (account_id, task_id, n, state, attempt, at)
+VALUES (:account_id, :task_id, :n, :state, :attempt, :now)
 
 -- name: events
 SELECT n, state, attempt, at FROM event WHERE task_id = :task_id ORDER BY n
+
+-- name: account_events
+-- What happened to an account's tasks, with the tasks as they are now.
+SELECT event.seq AS event_seq, event.state AS event_state, event.attempt AS event_attempt, task.*
+FROM event JOIN task ON task.id = event.task_id
+WHERE event.account_id = :account_id AND event.seq > :after ORDER BY event.seq LIMIT :limit
+
+-- name: last_event
+SELECT COALESCE(MAX(seq), 0) AS seq FROM event WHERE account_id = :account_id
+
+-- name: ping
+SELECT 1 AS alive
 
 -- name: task_by_public_id
 SELECT * FROM task WHERE public_id = :public_id
@@ -92,7 +110,8 @@ SELECT * FROM task WHERE parent_id = :parent_id ORDER BY seq
 SELECT * FROM task
 WHERE account_id = :account_id AND parent_id IS NULL AND seq < :before
     AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
-ORDER BY seq DESC LIMIT :limit
+    AND (CAST(:operations AS TEXT) = '' OR REPLACE(:operations, ',' || operation || ',', '') <> :operations)
+ORDER BY seq DESC LIMIT :limit OFFSET :skip
 
 -- name: ahead
 -- How many tasks wait before this one, counted to a limit that keeps the answer cheap.
@@ -114,7 +133,7 @@ WITH due AS MATERIALIZED (
     ORDER BY priority DESC, seq LIMIT :limit /*skip locked*/
 )
 UPDATE task SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
-    started_at = COALESCE(started_at, :now), progress = 0, version = version + 1
+    started_at = COALESCE(started_at, :now), progress = 0, stage = '', version = version + 1
 WHERE id IN (SELECT id FROM due) RETURNING *
 
 -- name: start_parent
@@ -129,7 +148,7 @@ WHERE state = 'queued' AND parts = 0 AND REPLACE(:engines, ',' || engine || ',',
 -- name: heartbeat
 -- Renew a lease and report progress; no row when the lease is lost.
 UPDATE task SET lease_until = :lease_until, checkpoint = COALESCE(CAST(:checkpoint AS TEXT), checkpoint),
-    version = version + CASE WHEN :progress > progress THEN 1 ELSE 0 END,
+    version = version + CASE WHEN :progress > progress OR :stage <> stage THEN 1 ELSE 0 END, stage = :stage,
     progress = CASE WHEN :progress > progress THEN :progress ELSE progress END
 WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 
@@ -138,7 +157,7 @@ WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
-    lease_until = NULL, worker = NULL, version = version + 1
+    stage = '', lease_until = NULL, worker = NULL, version = version + 1
 WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *
 
 -- name: lock_parent

@@ -21,19 +21,31 @@ from .landmarks import Face
 from .mesh import track
 from .swap import Swapper
 
-__all__ = ["Face", "Swapper", "find", "largest", "track"]
+__all__ = ["Face", "Swapper", "find", "largest", "prominent", "track"]
 
 SMALLEST = 12  # pixels; fewer cannot be told from noise
 # A picture that lies on its side or on its head: tried only where nothing is found upright.
 TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180)
+PROMINENT = 1 / 16  # of the longer side
+LYING = 1 / 16  # of the longer side: smaller faces are not worth three more looks
 
 
-def find(picture: Picture, levels: Sequence[int] = detect.LEVELS) -> list[Face]:
-    """Every face, from left to right. Fewer `levels` miss small faces and are faster (see `detect.LEVELS`)."""
-    found = _verified(picture.rgb, detect.candidates(picture.rgb, levels))
+def find(picture: Picture, smallest: float = 0) -> list[Face]:
+    """Every face, from left to right.
+
+    Faces narrower than `smallest`, a share of the picture's longer side, may be missed; a tenth takes a tenth of the
+    time. Otherwise they are found from 16 pixels on, or a 128th of the longer side.
+    """
+    found = _verified(picture.rgb, detect.candidates(picture.rgb, smallest))
     if not found:
-        found = _turned(picture.rgb, levels[:3])
-    return sorted(found, key=lambda face: face.box[0] + face.box[2] / 2)
+        found = _turned(picture.rgb, max(smallest, LYING))
+    return _in_order(found)
+
+
+def prominent(picture: Picture) -> list[Face]:
+    """The faces from a 16th of the longer side on or, if there is none, every face: soon, and with the largest."""
+    found = _verified(picture.rgb, detect.candidates(picture.rgb, PROMINENT))
+    return _in_order(found) if found else find(picture)
 
 
 def largest(found: Sequence[Face]) -> Face:
@@ -41,19 +53,28 @@ def largest(found: Sequence[Face]) -> Face:
     return max(found, key=lambda face: face.area)
 
 
+def _in_order(found: list[Face]) -> list[Face]:
+    return sorted(found, key=lambda face: face.box[0] + face.box[2] / 2)
+
+
 def _verified(rgb: Pixels, candidates: Sequence[detect.Candidate]) -> list[Face]:
     """Candidates that the mesh calls faces, each once."""
     found: list[Face] = []
     for candidate in candidates:
-        face = mesh.fit(rgb, candidate)
-        if face is None or face.width < SMALLEST:
+        if _is_known(candidate.box, found):
             continue
-        if all(detect.shared(face.box, other.box) <= detect.SHARED for other in found):
+        face = mesh.fit(rgb, candidate)
+        if face is not None and face.width >= SMALLEST and not _is_known(face.box, found):
             found.append(face)
     return found
 
 
-def _turned(rgb: Pixels, levels: Sequence[int]) -> list[Face]:
+def _is_known(box: detect.Box, found: Sequence[Face]) -> bool:
+    """Whether a box is in the place of a face that was found."""
+    return any(detect.shared(box, face.box) > detect.SHARED for face in found)
+
+
+def _turned(rgb: Pixels, smallest: float) -> list[Face]:
     """Faces of the picture turned by a quarter or half, with landmarks in the picture as it is."""
     height, width = rgb.shape[:2]
     back = {
@@ -63,7 +84,7 @@ def _turned(rgb: Pixels, levels: Sequence[int]) -> list[Face]:
     }
     quarter = {cv2.ROTATE_90_CLOCKWISE: -1, cv2.ROTATE_90_COUNTERCLOCKWISE: 1, cv2.ROTATE_180: 2}
     for turn in TURNS:
-        candidates = detect.candidates(cv2.rotate(rgb, turn), levels)
+        candidates = detect.candidates(cv2.rotate(rgb, turn), smallest)
         moved = [
             detect.Candidate(each.score, back[turn](*each.centre), each.side, each.angle + quarter[turn] * np.pi / 2)
             for each in candidates

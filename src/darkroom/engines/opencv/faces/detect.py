@@ -1,15 +1,16 @@
-"""Where faces may be: MediaPipe's BlazeFace on overlapping tiles of several sizes.
+"""Where faces may be: MediaPipe's BlazeFace on the picture at several sizes.
 
-The network sees 128x128 pixels, so that one look at a whole picture finds large faces only. What it finds are
-candidates; the mesh decides which of them are faces.
+The network was made for 128x128 pixels, but it is convolutions all through: on a larger picture it looks everywhere at
+once, for faces of 16 to about 100 pixels. So it is shown the picture at its full size, at a third, a ninth and so on.
+What it finds are candidates; the mesh decides which of them are faces.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,21 +18,21 @@ import numpy as np
 from .. import networks
 from ..pictures import Pixels
 
-SIDE = 128  # of the network's input
-ANCHORS = ((16, 2), (8, 6))  # cells a side, and boxes a cell
+SIDE = 128  # pixels of the pictures that the network was made for
+CELLS = ((8, 2), (16, 6))  # pixels between the middles of its boxes, and boxes at each
+NARROWEST = 16  # pixels of the smallest face that it sees
+MOST = 2048  # pixels of a picture's longer side; more would take longer than tiny faces are worth
+SHRINK = 3  # from one size to the next; every face is seen at two of them, or nearly
+WHOLE = 160  # pixels of the longer side, of which a face may take up all
+MARGIN = 0.4  # of the longer side, around the picture: for faces that fill it
+# Larger pictures are seen in blocks, so that memory is bounded; a face that a border cuts is whole at the next size.
+BLOCK, SHARED_EDGE = 512, 64
+STRIDE = 32  # sides are multiples of this: the network halves them four times, and few shapes repeat often
 THRESHOLD = 0.5
 OVERLAP = 0.3  # candidates that share more of their union are one
 SHARED = 0.5  # a face inside another one is a part of it
-# Each level cuts the longer side into so many tiles. The first sees the picture with a margin around, for faces that
-# fill it.
-LEVELS = (0, 1, 2, 3, 4, 6, 9)
-WIDEN = 1.35  # tiles overlap, so that no face lies on a border in every level
-STEP = 0.66
-MARGIN = 0.4
-SMALLEST_TILE = 120
 
-Tile = tuple[int, int, int, int]
-Box = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]  # left, top, width and height
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Candidate:
     side: float
     angle: float
 
+    @property
+    def box(self) -> Box:
+        """Left, top, width and height."""
+        return self.centre[0] - self.side / 2, self.centre[1] - self.side / 2, self.side, self.side
+
 
 @dataclass(frozen=True, slots=True)
 class Hits:
@@ -52,15 +58,25 @@ class Hits:
     boxes: Pixels
     eyes: Pixels
 
-    def moved(self, left: float, top: float) -> Hits:
-        """The same hits in the picture that the tile was cut from."""
+    def placed(self, left: float, top: float, across: float, down: float) -> Hits:
+        """The same hits in the picture that these pixels were taken from: moved, then made larger."""
         shift = np.array([left, top], np.float32)
-        return Hits(self.scores, self.boxes + np.array([left, top, 0, 0], np.float32), self.eyes + shift)
+        ratio = np.array([across, down], np.float32)
+        boxes = np.concatenate([(self.boxes[:, :2] + shift) * ratio, self.boxes[:, 2:] * ratio], 1)
+        return Hits(self.scores, boxes, (self.eyes + shift) * ratio)
 
 
-def candidates(rgb: Pixels, levels: Sequence[int] = LEVELS) -> list[Candidate]:
-    """Boxes that may hold a face in uint8 RGB, surest first; none of them overlap much."""
-    found = [_look(rgb, tile).moved(tile[0], tile[1]) for tile in _tiles(rgb.shape[1], rgb.shape[0], levels)]
+def candidates(rgb: Pixels, smallest: float = 0) -> list[Candidate]:
+    """Boxes that may hold a face in uint8 RGB, surest first; none of them overlap much.
+
+    Faces narrower than `smallest`, a share of the picture's longer side, are not looked for.
+    """
+    height, width = rgb.shape[:2]
+    found = []
+    for small, margin in _sizes(rgb, smallest):
+        across, down = width / small.shape[1], height / small.shape[0]
+        for left, top, block in _blocks(small):
+            found.append(_look(block, margin).placed(left, top, across, down))
     hits = Hits(
         np.concatenate([hit.scores for hit in found]),
         np.concatenate([hit.boxes for hit in found]),
@@ -69,69 +85,74 @@ def candidates(rgb: Pixels, levels: Sequence[int] = LEVELS) -> list[Candidate]:
     return _merge(hits)
 
 
-def _tiles(width: int, height: int, levels: Sequence[int]) -> Iterator[Tile]:
-    """Left, top, width and height of every tile; a margin reaches over the picture's borders."""
-    for level in levels:
-        if level == 0:
-            around = round(MARGIN * max(width, height))
-            yield -around, -around, width + 2 * around, height + 2 * around
-        elif level == 1:
-            yield 0, 0, width, height
-        else:
-            side = int(max(width, height) / level * WIDEN)
-            if side < SMALLEST_TILE:
-                return
-            for left in _starts(width, side):
-                for top in _starts(height, side):
-                    yield left, top, min(side, width), min(side, height)
+def _sizes(rgb: Pixels, smallest: float) -> Iterator[tuple[Pixels, int]]:
+    """The picture at every size that the network is to see, and the margin around it."""
+    longer = max(rgb.shape[:2])
+    side = min(longer, MOST)
+    if smallest:
+        side = min(side, math.ceil(NARROWEST / smallest))
+    side = max(side, SIDE)
+    while True:
+        rgb = _resized(rgb, side)
+        yield rgb, 0
+        if side <= WHOLE:
+            break
+        side = max(SIDE, side // SHRINK)
+    inside = round(SIDE / (1 + 2 * MARGIN))
+    yield _resized(rgb, inside), (SIDE - inside) // 2
 
 
-def _starts(length: int, side: int) -> list[int]:
-    """Where tiles begin along a length that they cover evenly."""
-    if side >= length:
-        return [0]
-    count = math.ceil((length - side) / (side * STEP)) + 1
-    return [round(place * (length - side) / (count - 1)) for place in range(count)]
+def _resized(rgb: Pixels, longer: int) -> Pixels:
+    """The picture with a longer side of so many pixels."""
+    height, width = rgb.shape[:2]
+    ratio = longer / max(height, width)
+    if ratio == 1:
+        return rgb
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
 
 
-def _look(rgb: Pixels, tile: Tile) -> Hits:
-    """Run the network on a tile, letterboxed to a square; coordinates are the tile's."""
-    left, top, width, height = tile
-    side = max(width, height)
-    shrink = side / SIDE
-    across, down = (side - width) / 2, (side - height) / 2
-    inside = rgb[max(0, top) : top + height, max(0, left) : left + width]
-    small = cv2.resize(
-        inside,
-        (max(1, round(inside.shape[1] / shrink)), max(1, round(inside.shape[0] / shrink))),
-        interpolation=cv2.INTER_AREA,
-    )
-    square = np.zeros((SIDE, SIDE, 3), np.float32)
-    x, y = round((across - min(0, left)) / shrink), round((down - min(0, top)) / shrink)
-    small = small[: SIDE - y, : SIDE - x]
-    square[y : y + small.shape[0], x : x + small.shape[1]] = small
+def _blocks(rgb: Pixels) -> Iterator[tuple[int, int, Pixels]]:
+    """Left, top and pixels of the blocks that cover a picture evenly."""
+    height, width = rgb.shape[:2]
+    for top, bottom in _cuts(height):
+        for left, right in _cuts(width):
+            yield left, top, rgb[top:bottom, left:right]
+
+
+def _cuts(length: int) -> list[tuple[int, int]]:
+    """Where blocks along a length begin and end."""
+    count = max(1, math.ceil((length - SHARED_EDGE) / (BLOCK - SHARED_EDGE)))
+    side = math.ceil((length + (count - 1) * SHARED_EDGE) / count)
+    starts = [round(place * (length - side) / max(1, count - 1)) for place in range(count)]
+    return [(start, start + side) for start in starts]
+
+
+def _look(rgb: Pixels, margin: int) -> Hits:
+    """Run the network on uint8 pixels with a margin around, in black; coordinates are those of the pixels."""
+    height, width = rgb.shape[:2]
+    bottom, right = (-(length + 2 * margin) % STRIDE + margin for length in (height, width))
+    padded = cv2.copyMakeBorder(rgb, margin, bottom, margin, right, cv2.BORDER_CONSTANT)
     raw, logits = networks.infer(
-        networks.FACE_DETECTION, square / np.float32(127.5) - 1, ("regressors", "classificators")
+        networks.FACE_DETECTION, padded, ("regressors", "classificators"), mean=127.5, scale=1 / 127.5
     )
-    scores = 1 / (1 + np.exp(-logits.reshape(-1).clip(-80, 80)))
-    chosen = scores > THRESHOLD
-    values = raw.reshape(-1, 16)[chosen] / SIDE
-    anchors = _anchors()[chosen]
-    offset = np.array([across, down], np.float32)
-    centres = (values[:, :2] + anchors) * side - offset
-    sizes = values[:, 2:4] * side
-    eyes = (values[:, 4:8].reshape(-1, 2, 2) + anchors[:, None]) * side - offset
-    return Hits(scores[chosen], np.concatenate([centres - sizes / 2, sizes], 1), eyes)
+    logits = logits.reshape(-1)
+    chosen = np.flatnonzero(logits > math.log(THRESHOLD / (1 - THRESHOLD)))
+    values = raw.reshape(-1, 16)[chosen]
+    anchors = _anchors(*padded.shape[:2])[chosen] - margin
+    sizes = values[:, 2:4]
+    eyes = values[:, 4:8].reshape(-1, 2, 2) + anchors[:, None]
+    scores = 1 / (1 + np.exp(-logits[chosen].clip(-80, 80)))
+    return Hits(scores, np.concatenate([values[:, :2] + anchors - sizes / 2, sizes], 1), eyes)
 
 
-@cache
-def _anchors() -> Pixels:
-    """Centres (x, y) of the network's 896 boxes, in 0..1."""
+@lru_cache(maxsize=16)
+def _anchors(height: int, width: int) -> Pixels:
+    """Middles (x, y) of the network's boxes in a picture of this size, in pixels."""
     grids = []
-    for cells, boxes in ANCHORS:
-        middles = (np.arange(cells, dtype=np.float32) + 0.5) / cells
-        rows, columns = np.meshgrid(middles, middles, indexing="ij")
-        grids.append(np.stack([columns, rows], -1).reshape(-1, 2).repeat(boxes, 0))
+    for pixels, boxes in CELLS:
+        rows, columns = np.mgrid[: height // pixels, : width // pixels].astype(np.float32)
+        grids.append(((np.stack([columns, rows], -1) + 0.5) * pixels).reshape(-1, 2).repeat(boxes, 0))
     return np.concatenate(grids)
 
 

@@ -47,10 +47,12 @@ def match(face: Pixels, place: Pixels, weight: Pixels, width: float) -> Pixels:
 
 
 def _moments(lab: Pixels, weight: Pixels) -> tuple[Pixels, Pixels]:
-    total = max(float(weight.sum()), 1e-6)
-    mean = (lab * weight[..., None]).sum((0, 1)) / total
-    variance = ((lab - mean) ** 2 * weight[..., None]).sum((0, 1)) / total
-    return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
+    """Weighted means and deviations of the three channels."""
+    share = weight.reshape(-1) / max(float(weight.sum()), 1e-6)
+    pixels = lab.reshape(-1, 3)
+    mean = share @ pixels
+    offset = pixels - mean
+    return mean, np.sqrt(share @ np.square(offset, out=offset))
 
 
 def _coarse(lab: Pixels, weight: Pixels, sigma: float) -> Pixels:

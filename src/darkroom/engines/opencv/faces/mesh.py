@@ -18,8 +18,8 @@ from .landmarks import COUNT, Face, direction, from_points
 
 SIDE = 192  # of the network's input
 ROOM = 1.5  # side of the crop for a face of 1
-LOOKS = 3
-SURE = 0.8  # a found face
+LOOKS, MOST_LOOKS = 3, 5  # what certainly is a tiny face may still move when it is seen for the third time
+SURE, CERTAIN = 0.8, 0.98  # a found face, and one that is worth further looks
 STEADY = 0.025  # how far landmarks may move between the last two looks, in widths of the face
 STILL_THERE = 0.7  # a face that was there a frame ago
 
@@ -27,13 +27,16 @@ STILL_THERE = 0.7  # a face that was there a frame ago
 def fit(rgb: Pixels, candidate: Candidate) -> Face | None:
     """The face at a candidate's place in uint8 RGB, or None if there is none."""
     face = _look(rgb, candidate.centre, candidate.side * ROOM, candidate.angle)
-    moved = 0.0
-    for _ in range(LOOKS - 1):
-        if face.confidence <= SURE:
+    least = face.confidence
+    for look in range(2, MOST_LOOKS + 1):
+        if least <= (SURE if look <= LOOKS else CERTAIN):
             return None
         before, face = face, _look_again(rgb, face.landmarks)
+        least = min(least, face.confidence)
         moved = float(np.linalg.norm(face.landmarks - before.landmarks, axis=1).mean())
-    return face if face.confidence > SURE and moved <= STEADY * face.width else None
+        if look >= LOOKS and least > SURE and moved <= STEADY * face.width:
+            return face
+    return None
 
 
 def track(picture: Picture, previous_landmarks: Pixels) -> Face | None:
@@ -65,7 +68,7 @@ def _look(rgb: Pixels, centre: tuple[float, float], side: float, angle: float) -
         ]
     )
     crop = _upright(rgb, outward, shrink)
-    points, logit = networks.infer(networks.FACE_LANDMARKS, crop.astype(np.float32) / 255, ("conv2d_21", "conv2d_31"))
+    points, logit = networks.infer(networks.FACE_LANDMARKS, crop, ("conv2d_21", "conv2d_31"), scale=1 / 255)
     points = points.reshape(COUNT, 3)
     flat = points[:, :2] @ outward[:, :2].T + outward[:, 2]
     confidence = 1 / (1 + math.exp(-max(-80.0, min(80.0, float(logit.reshape(-1)[0])))))

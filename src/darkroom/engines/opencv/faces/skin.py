@@ -46,7 +46,7 @@ def likeness(lab: Pixels, landmarks: Pixels, width: float) -> Likeness:
     middle = np.median(cheeks, 0)
     spread = np.maximum(1.25 * np.abs(cheeks - middle).mean(0), SPREAD)
     offset = (smooth - middle.astype(np.float32)) / spread.astype(np.float32)
-    distance = np.sqrt((offset * offset * WEIGHT).sum(-1))
+    distance = np.sqrt(np.square(offset, out=offset) @ WEIGHT)
     unlike = ((distance - LIKE) / (UNLIKE - LIKE)).clip(0, 1)
     hidden = unlike * _forehead(lab.shape[:2], landmarks)
     hidden = cv2.dilate(hidden, np.ones((3, 3), np.uint8), iterations=max(1, round(width * 0.018)))
@@ -66,8 +66,9 @@ def _forehead(shape: tuple[int, int], landmarks: Pixels) -> Pixels:
     """0 below the brows, 1 above them."""
     up = upward(landmarks)
     height = max(float((landmarks[FOREHEAD] - landmarks[CHIN]) @ up), 1)
-    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    rows, columns = (np.arange(length, dtype=np.float32) for length in shape)
     x, y = landmarks[BETWEEN_BROWS]
-    above = ((columns - x) * up[0] + (rows - y) * up[1]) / height
-    rise: Pixels = ((above - BROWS) / BLEND).clip(0, 1)
-    return rise.astype(np.float32)
+    # How far above the brows, as a sum of what a row and what a column give.
+    across, along = ((columns - x) * up[0] / height - BROWS) / BLEND, (rows - y) * up[1] / height / BLEND
+    rise: Pixels = (along[:, None] + across).clip(0, 1)
+    return rise

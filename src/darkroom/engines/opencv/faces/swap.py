@@ -21,6 +21,7 @@ from . import light, skin, warp
 from .landmarks import INNER_LIPS, MOUTH, MOUTH_CORNERS, OVAL, Face
 
 ROOM = 0.15  # around a face, in widths of the face
+EDGE = 4  # pixels around a face, for what is between pixels
 LARGEST = 1024  # pixels; wider faces are swapped at this width and enlarged
 FEATHER = 0.05  # widths of the face
 OPEN = 0.06  # height of an open mouth, in widths of the mouth
@@ -47,9 +48,12 @@ class Patch:
         return Patch(smaller, (self.landmarks + 0.5) * ratio - 0.5, self.width * float(ratio[0]))
 
     def twice(self) -> Patch:
-        """The same at twice the resolution, with the detail that the upscaling network adds."""
-        larger = upscale.double(self.rgb, upscale.TILE, lambda: None)
-        return Patch(larger, (self.landmarks + 0.5) * 2 - 0.5, self.width * 2)
+        """The face alone at twice the resolution, with the detail that the upscaling network adds."""
+        left, top = np.floor(self.landmarks.min(0) - EDGE).astype(int).clip(0).tolist()
+        right, bottom = np.ceil(self.landmarks.max(0) + EDGE).astype(int).clip(1).tolist()
+        larger = upscale.double(self.rgb[top:bottom, left:right], upscale.TILE, lambda: None)
+        landmarks = self.landmarks - np.array([left, top], np.float32)
+        return Patch(larger, (landmarks + 0.5) * 2 - 0.5, self.width * 2)
 
 
 class Swapper:

@@ -17,14 +17,13 @@ def triangles(face: Face) -> Pixels:
     points = frontal(face)
     points = (points - points.min(0)) / np.ptp(points, axis=0).max() * 1000 + 10
     plane = cv2.Subdiv2D((0, 0, 1024, 1024))
-    index_of = {}
-    for index, (x, y) in enumerate(points.tolist()):
-        index_of[plane.insert((x, y))] = index
-    corners = np.asarray(plane.getTriangleList()).reshape(-1, 3, 2)
-    distances = ((corners[:, :, None] - points[None, None]) ** 2).sum(-1)
-    nearest = distances.argmin(-1)
+    points = points.astype(np.float32)  # as the plane keeps them: what it returns can be looked up
+    plane.insert(points)
+    corners = np.asarray(plane.getTriangleList(), np.float32).reshape(-1, 2)
+    index_of = {point: index for index, point in enumerate(map(tuple, points.tolist()))}
     # Others touch the corners of the plane, which are no landmarks.
-    real: Pixels = nearest[distances.min(-1).max(-1) < 1]
+    net = np.array([index_of.get(point, -1) for point in map(tuple, corners.tolist())]).reshape(-1, 3)
+    real: Pixels = net[(net >= 0).all(1)]
     return real
 
 
@@ -49,18 +48,17 @@ def dense(source: Pixels, target: Pixels, net: Pixels, shape: tuple[int, int]) -
     corners = target[net].astype(np.float64)
     homogeneous = np.concatenate([corners, np.ones((len(net), 3, 1))], 2)
     solid = np.abs(np.linalg.det(homogeneous)) > FLAT
-    affine = np.zeros((len(net), 3, 2))
+    affine = np.zeros((len(net), 3, 2), np.float32)
     affine[solid] = np.linalg.solve(homogeneous[solid], source[net[solid]].astype(np.float64))
     label = np.full(shape, -1, np.int32)
     drawn = np.round(corners * (1 << SUBPIXEL)).astype(np.int32)
     for index in np.flatnonzero(solid).tolist():
         cv2.fillConvexPoly(label, drawn[index], index, shift=SUBPIXEL)
     inside = label >= 0
-    rows, columns = np.nonzero(inside)
-    matrices = affine[label[inside]]
-    places = columns[:, None] * matrices[:, 0] + rows[:, None] * matrices[:, 1] + matrices[:, 2]
+    rows, columns = (axis.astype(np.float32)[:, None] for axis in np.nonzero(inside))
+    across, down, offset = affine.transpose(1, 0, 2)[:, label[inside]]
     mapped = np.zeros((*shape, 2), np.float32)
-    mapped[inside] = places
+    mapped[inside] = columns * across + rows * down + offset
     return mapped, inside
 
 

@@ -11,9 +11,9 @@ from ..pictures import Pixels
 from . import brush, texture
 
 
-def ink(rgb: Pixels, seed: int) -> Pixels:
+def ink(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Black ink on warm paper: pen lines and brushed shadows."""
-    unit, random = brush.unit(rgb), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     # Noise in skies would be drawn as worms: calm areas have to be flat before lines are looked for.
     luma = _evened(brush.grey(brush.smooth(rgb, radius=3.5 * unit, tolerance=0.09, passes=3)), unit)
     drawn = brush.lines(luma, width=1.0 * unit, sharpness=22, threshold=0.40, slope=7)
@@ -24,9 +24,9 @@ def ink(rgb: Pixels, seed: int) -> Pixels:
     return black + (sheet - black) * drawn[..., None]
 
 
-def pencil(rgb: Pixels, seed: int) -> Pixels:
+def pencil(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Graphite: soft outlines, hatched shadows, the tooth of the paper."""
-    unit, random, shape = brush.unit(rgb), np.random.default_rng(seed), rgb.shape[:2]
+    random, shape = np.random.default_rng(seed), rgb.shape[:2]
     luma = _evened(brush.grey(brush.smooth(rgb, radius=1.5 * unit, tolerance=0.05, passes=2)), unit)
     around = brush.blur(luma, 5 * unit)
     outline = ((luma + 0.1) / (around + 0.1)).clip(0, 1) ** 1.6
@@ -38,9 +38,8 @@ def pencil(rgb: Pixels, seed: int) -> Pixels:
     return page[..., None] * np.array([1.0, 0.995, 0.985], np.float32)
 
 
-def neon(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
+def neon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """Glowing tubes along the edges, at night."""
-    unit = brush.unit(rgb)
     calm = brush.smooth(rgb, radius=3 * unit, tolerance=0.09, passes=2)
     luma = brush.grey(calm)
     soft = brush.blur(luma, 0.9 * unit)

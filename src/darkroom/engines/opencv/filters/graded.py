@@ -11,9 +11,9 @@ from . import brush, texture
 FILM_CURVES = ((0.03, 0.22, 0.53, 0.82, 0.985), (0.045, 0.235, 0.51, 0.775, 0.955), (0.085, 0.275, 0.485, 0.70, 0.875))
 
 
-def film(rgb: Pixels, seed: int) -> Pixels:
+def film(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Colour film: teal shadows, warm highlights that glow, grain and a light vignette."""
-    unit, random = brush.unit(rgb), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     toned = brush.vibrant(rgb, -0.12)
     stops, table = np.linspace(0, 1, 5), np.linspace(0, 1, 1024)
     index = (toned.clip(0, 1) * 1023 + 0.5).astype(np.uint16)
@@ -24,9 +24,9 @@ def film(rgb: Pixels, seed: int) -> Pixels:
     return _with_grain(toned, unit, random, 0.022)
 
 
-def noir(rgb: Pixels, seed: int) -> Pixels:
+def noir(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Black and white with deep blacks, hard light and grain."""
-    unit, random = brush.unit(rgb), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     luma = rgb @ np.array([0.45, 0.42, 0.13], np.float32)
     luma = luma + 0.3 * (luma - brush.blur(luma, 14 * unit))
     low, high = np.quantile(luma[:: max(1, int(unit)), :: max(1, int(unit))], (0.02, 0.985)).tolist()
@@ -36,9 +36,9 @@ def noir(rgb: Pixels, seed: int) -> Pixels:
     return _with_grain(np.repeat(luma, 3, axis=-1), unit, random, 0.03)
 
 
-def sepia(rgb: Pixels, seed: int) -> Pixels:
+def sepia(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """An old print: brown tones on cream paper, faded blacks."""
-    unit, random = brush.unit(rgb), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     luma = brush.grey(rgb)
     luma = luma + 0.2 * (luma - brush.blur(luma, 10 * unit))
     toned = brush.ramp(luma, ("20130b", "5d3f28", "a57c52", "dcbd90", "fbf0d9"))

@@ -13,23 +13,23 @@ POLY_CORNERS = 1600  # set on its corners, such as those of eyes and mouths
 POLY_SIDE = 512  # the points of a low-poly picture are chosen at about this size, whatever the picture's own
 
 
-def cartoon(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
+def cartoon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """Flat areas of strong colour with dark outlines."""
-    unit = brush.unit(rgb)
     flat = brush.smooth(rgb, radius=5 * unit, tolerance=0.11, passes=5)
     luma = brush.grey(flat)
     flat = brush.with_luma(flat, 0.8 * brush.steps(luma, 8, 5) + 0.2 * luma)
     flat = brush.vibrant(flat * 1.06, 0.75)
-    source = brush.grey(brush.smooth(rgb, radius=2.5 * unit, tolerance=0.08, passes=2))
+    # Lines follow the luma alone, of which a step counts a third of one in all channels.
+    source = brush.smooth(brush.grey(rgb), radius=2.5 * unit, tolerance=0.08 / 3, passes=2)
     outline = brush.lines(source, width=1.1 * unit, sharpness=24, threshold=0.1, slope=5)[..., None]
     ink = np.array([0.10, 0.07, 0.12], np.float32)
     inked: Pixels = flat * outline + ink * (1 - outline)
     return inked
 
 
-def watercolor(rgb: Pixels, seed: int) -> Pixels:
+def watercolor(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Translucent washes with darker rims on rough paper."""
-    unit, random, shape = brush.unit(rgb), np.random.default_rng(seed), rgb.shape[:2]
+    random, shape = np.random.default_rng(seed), rgb.shape[:2]
     wash = brush.smooth(rgb, radius=4 * unit, tolerance=0.09, passes=4)
     wash = brush.kuwahara(wash, round(1.2 * unit))
     wash = _wobble(wash, unit, random)
@@ -46,9 +46,9 @@ def watercolor(rgb: Pixels, seed: int) -> Pixels:
     return painted
 
 
-def oil(rgb: Pixels, seed: int) -> Pixels:
+def oil(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Thick strokes that follow the forms, with light on their ridges."""
-    unit, random = brush.unit(rgb), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     broad = brush.kuwahara(brush.kuwahara(rgb, max(1, round(4 * unit))), max(1, round(3 * unit)))
     fine = brush.kuwahara(rgb, max(1, round(unit)))
     luma = brush.grey(rgb)
@@ -66,13 +66,13 @@ def oil(rgb: Pixels, seed: int) -> Pixels:
     return lit
 
 
-def lowpoly(rgb: Pixels, seed: int) -> Pixels:
+def lowpoly(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Flat triangles, small where there is detail."""
     height, width = rgb.shape[:2]
     canvas = (rgb * 255 + 0.5).astype(np.uint8)
     if min(height, width) < 8:
         return rgb
-    triangles = _triangles(rgb, np.random.default_rng(seed))
+    triangles = _triangles(rgb, unit, np.random.default_rng(seed))
     labels = np.zeros((height, width), np.int32)
     for number, triangle in enumerate(triangles):
         cv2.fillConvexPoly(labels, np.round(triangle).astype(np.int32), number)
@@ -86,10 +86,10 @@ def lowpoly(rgb: Pixels, seed: int) -> Pixels:
     return canvas.astype(np.float32) / 255
 
 
-def _triangles(rgb: Pixels, random: np.random.Generator) -> Pixels:
+def _triangles(rgb: Pixels, unit: float, random: np.random.Generator) -> Pixels:
     """Corners of Delaunay triangles over points that crowd where the picture changes, of shape (n, 3, 2)."""
     height, width = rgb.shape[:2]
-    shrink = max(1.0, brush.unit(rgb) * 512 / POLY_SIDE)
+    shrink = max(1.0, unit * 512 / POLY_SIDE)
     small = cv2.resize(
         rgb, (max(2, round(width / shrink)), max(2, round(height / shrink))), interpolation=cv2.INTER_AREA
     )

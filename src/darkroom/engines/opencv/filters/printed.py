@@ -18,13 +18,12 @@ PALETTES = (
     ("171738", "5b2bd0", "f03fa2", "4fd6f5", "f6fbe9"),
 )
 SCREEN_ANGLES = (15, 75, 0)  # of the cyan, magenta and yellow dots, as printers set them
-PIXEL_COLOURS = 32
+PIXEL_COLOURS, PIXEL_ROUNDS = 32, 10
 DOT_SHARE = 0.72  # the rest is printed flat: with dots alone small faces are lost
 
 
-def comic(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
+def comic(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """A printed comic: few flat colours, bold lines, dots in the shadows."""
-    unit = brush.unit(rgb)
     flat = brush.smooth(rgb, radius=6 * unit, tolerance=0.14, passes=4)
     luma = brush.grey(flat)
     flat = brush.vibrant(brush.with_luma(flat, brush.steps(luma, 4, 9) * 1.08), 1.1)
@@ -37,9 +36,9 @@ def comic(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it is 
     return flat * drawn[..., None] + 0.05 * (1 - drawn[..., None])
 
 
-def halftone(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
+def halftone(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """Dots of cyan, magenta, yellow and black, as in a newspaper."""
-    cell = max(3.0, 4.2 * brush.unit(rgb))
+    cell = max(3.0, 4.2 * unit)
     crisp = rgb + 0.8 * (rgb - brush.blur(rgb, cell / 2))
     missing = 1 - brush.vibrant(crisp, 0.45)
     black = missing.min(axis=-1) * 0.75
@@ -50,25 +49,38 @@ def halftone(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it 
     return sheet * (1 - 0.92 * _dots(black, cell, 45))[..., None]
 
 
-def pixel(rgb: Pixels, seed: int) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
+def pixel(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """A sprite of an old game: large square pixels of few colours."""
     height, width = rgb.shape[:2]
-    side = max(1, round(4.8 * brush.unit(rgb)))
+    side = max(1, round(4.8 * unit))
     # Squares at the right and lower border may be cut, but never stretched.
     padded = cv2.copyMakeBorder(rgb, 0, -height % side, 0, -width % side, cv2.BORDER_REPLICATE)
     grid = (padded.shape[1] // side, padded.shape[0] // side)
     small = brush.vibrant(cv2.resize(padded, grid, interpolation=cv2.INTER_AREA), 0.5)
     small = small + 0.35 * (small - cv2.GaussianBlur(small, (0, 0), 1.2))
-    sprite = Image.fromarray((small.clip(0, 1) * 255 + 0.5).astype(np.uint8))
-    limited = sprite.quantize(PIXEL_COLOURS, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
-    colours = np.asarray(limited.convert("RGB"))
+    colours = _few_colours((small.clip(0, 1) * 255 + 0.5).astype(np.uint8))
     enlarged = np.repeat(np.repeat(colours, side, axis=0), side, axis=1)
     return enlarged[:height, :width].astype(np.float32) / 255
 
 
-def pop(rgb: Pixels, seed: int) -> Pixels:
+def _few_colours(sprite: Pixels) -> Pixels:
+    """The uint8 sprite in `PIXEL_COLOURS`: cut by the median, then moved to where the colours are (k-means).
+
+    Pillow's own k-means takes four times as long, for it goes on until nothing moves.
+    """
+    cut = Image.fromarray(sprite).quantize(PIXEL_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    nearest, colours = np.asarray(cut).reshape(-1), sprite.reshape(-1, 3).astype(np.float32)
+    for _ in range(PIXEL_ROUNDS):
+        counts = np.maximum(np.bincount(nearest, minlength=PIXEL_COLOURS), 1)
+        sums = [np.bincount(nearest, channel, PIXEL_COLOURS) for channel in colours.T]
+        palette = (np.stack(sums, 1) / counts[:, None]).astype(np.float32)
+        nearest = (np.square(palette).sum(1) / 2 - colours @ palette.T).argmin(1)
+    limited: Pixels = (palette[nearest] + 0.5).astype(np.uint8).reshape(sprite.shape)
+    return limited
+
+
+def pop(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """A silkscreen poster in five flat colours; the seed chooses the inks."""
-    unit = brush.unit(rgb)
     luma = brush.grey(brush.smooth(rgb, radius=5 * unit, tolerance=0.12, passes=4))
     even = cv2.createCLAHE(2.5, (4, 4)).apply((luma * 255 + 0.5).astype(np.uint8)).astype(np.float32) / 255
     even = brush.blur(0.65 * even + 0.35 * luma, 0.8 * unit)

@@ -59,6 +59,7 @@ CREATE TABLE task (
     worker TEXT,
     cancel BIGINT NOT NULL,
     checkpoint TEXT,
+    stage TEXT NOT NULL,
     error_code TEXT,
     error_message TEXT,
     error_param TEXT,
@@ -101,13 +102,16 @@ CREATE UNIQUE INDEX entry_task ON entry (task_id, kind);
 CREATE INDEX entry_account ON entry (account_id, created_at);
 
 CREATE TABLE event (
+    seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id TEXT NOT NULL,
     task_id TEXT NOT NULL,
     n BIGINT NOT NULL,
     state TEXT NOT NULL,
     attempt BIGINT NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (task_id, n)
+    at BIGINT NOT NULL
 );
+CREATE UNIQUE INDEX event_task ON event (task_id, n);
+CREATE INDEX event_account ON event (account_id, seq);
 
 -- Rows of these tables are updated in place many times: leave room on their pages, and vacuum early.
 ALTER TABLE task SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01);

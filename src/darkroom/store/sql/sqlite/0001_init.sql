@@ -59,6 +59,7 @@ CREATE TABLE task (
     worker TEXT,
     cancel INTEGER NOT NULL,
     checkpoint TEXT,
+    stage TEXT NOT NULL,
     error_code TEXT,
     error_message TEXT,
     error_param TEXT,
@@ -101,10 +102,13 @@ CREATE UNIQUE INDEX entry_task ON entry (task_id, kind);
 CREATE INDEX entry_account ON entry (account_id, created_at);
 
 CREATE TABLE event (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    account_id TEXT NOT NULL,
     task_id TEXT NOT NULL,
     n INTEGER NOT NULL,
     state TEXT NOT NULL,
     attempt INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (task_id, n)
+    at INTEGER NOT NULL
 );
+CREATE UNIQUE INDEX event_task ON event (task_id, n);
+CREATE INDEX event_account ON event (account_id, seq);

@@ -1,0 +1,1 @@
+"""Simple subjects: outlines of things, and where they are in a picture."""

@@ -1,0 +1,68 @@
+"""What every answer carries: an id for the logs of both sides and, for configured origins, leave to be read by pages.
+
+A request's own `X-Request-Id` is given back. Answers from memory that `protocol.py` sends before a request is parsed
+carry none: nothing was done for them that a log could tell of.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+ALLOWED = "Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id"
+EXPOSED = "ETag, Retry-After, X-Request-Id"
+REMEMBER = "86400"  # seconds that a browser may remember the answer to its question
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class CrossOrigin:
+    """Adds the headers; answers browsers that ask what they may do. `origins` may hold `*` for all."""
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        self._origins = frozenset(origins)
+
+    async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request by `app`."""
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        added = {"X-Request-Id": request_id(headers.get("x-request-id"))} | self._leave(headers.get("origin"))
+        if scope["method"] == "OPTIONS":
+            pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in added.items()]
+            await send({"type": "http.response.start", "status": 204, "headers": pairs})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": list(message["headers"])}
+                MutableHeaders(scope=message).update(added)
+            await send(message)
+
+        await app(scope, receive, with_headers)
+
+    def _leave(self, origin: str | None) -> dict[str, str]:
+        """The headers that let pages of an origin read the answer."""
+        if origin is None or not ("*" in self._origins or origin in self._origins):
+            return {"Vary": "Origin"} if self._origins else {}
+        # Cookies and the like only for pages that the operator named one by one.
+        credentials = {"Access-Control-Allow-Credentials": "true"} if origin in self._origins else {}
+        return credentials | {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": METHODS,
+            "Access-Control-Allow-Headers": ALLOWED,
+            "Access-Control-Expose-Headers": EXPOSED,
+            "Access-Control-Max-Age": REMEMBER,
+            "Vary": "Origin",
+        }
+
+
+def request_id(given: str | None) -> str:
+    """The caller's id, if it is fit for a log line, or a new one."""
+    return given if given and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,103 @@
+"""WebSockets of dialects: messages about an account's tasks as things happen.
+
+Guarantees: nothing is sent to who holds no key; a socket is closed within seconds when its key ends; whatever happens
+after a client was accepted, it is told; a client that does not read cannot make the server hold more than one message
+for it, and is let go after a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..core.errors import Code, TaskError
+from ..dialects import Socket, WireRequest
+from ..keys import digest_of
+from ..log import Event, write
+from ..notices import Notices
+from ..service import Service
+
+POLICY_VIOLATION, INTERNAL_ERROR, TRY_AGAIN_LATER = 1008, 1011, 1013  # close codes of RFC 6455 and its registry
+REASON = 123  # bytes that the reason of a close may have
+UNREAD = 60.0  # seconds that a message may wait for its reader
+
+
+class Push:
+    """Serves the sockets of all dialects."""
+
+    def __init__(self, service: Service, wire_request: Callable[[str, HTTPConnection], WireRequest]) -> None:
+        self._service = service
+        self._wire_request = wire_request
+        self._notices = Notices(service.store, service.hub)
+
+    def route(self, socket: Socket, prefix: str) -> WebSocketRoute:
+        """The route of one socket."""
+
+        async def endpoint(connection: WebSocket) -> None:
+            await self.serve(socket, connection, self._wire_request(prefix, connection))
+
+        return WebSocketRoute(prefix + socket.path, endpoint)
+
+    async def serve(self, socket: Socket, connection: WebSocket, wire: WireRequest) -> None:
+        """One connection, until either side ends it."""
+        key = socket.credential(wire) or ""
+        try:
+            account_id = await self._service.keyring.account(key)
+            after = await self._service.store.last_event(account_id)
+        except TaskError as error:
+            refused = error.code in (Code.MISSING_KEY, Code.INVALID_KEY)
+            await connection.accept()
+            await connection.close(POLICY_VIOLATION if refused else TRY_AGAIN_LATER, reason(error.message))
+            return
+        await connection.accept()
+        telling = asyncio.create_task(self._tell(socket, connection, wire, account_id, after, digest_of(key)))
+        hearing = asyncio.create_task(drain(connection))
+        await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (telling, hearing):
+            task.cancel()
+        ended, _ = await asyncio.gather(telling, hearing, return_exceptions=True)
+        if isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
+            write(Event.REQUEST_FAILED, level=logging.ERROR, error=ended, path=wire.path)
+            await connection.close(INTERNAL_ERROR)
+
+    async def _tell(
+        self, socket: Socket, connection: WebSocket, wire: WireRequest, account_id: str, after: int, digest: str
+    ) -> None:
+        beaten = time.monotonic() - socket.every  # the first beat says that the connection stands
+        async for notices in self._notices.follow(account_id, after):
+            if await self._service.store.account_of_key(digest) is None:
+                await send(connection, socket.replaced)
+                await connection.close(POLICY_VIOLATION)
+                return
+            for notice in notices:
+                for message in socket.encode(notice, wire):
+                    await send(connection, message)
+            if time.monotonic() - beaten >= socket.every:
+                beaten = time.monotonic()
+                await send(connection, socket.beat)
+
+
+async def send(connection: WebSocket, message: str) -> None:
+    """Send a message to a client that reads; end the connection of one that does not."""
+    try:
+        async with asyncio.timeout(UNREAD):
+            await connection.send_text(message)
+    except TimeoutError:
+        raise WebSocketDisconnect(POLICY_VIOLATION) from None
+
+
+async def drain(connection: WebSocket) -> None:
+    """Read what the client sends until it goes."""
+    while (await connection.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def reason(message: str) -> str:
+    """A message as the reason of a close."""
+    return message.encode()[:REASON].decode(errors="ignore")

@@ -1,0 +1,29 @@
+"""Requests made from each dialect's own document are answered as the document says, whatever they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from harness import Darkroom
+
+from darkroom.dialects import Dialect, discover
+from darkroom.testing.fuzz import fuzz
+
+CASES = 300  # scripts/fuzz.py sends as many as one likes
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Darkroom]:
+    env = {"DARKROOM_INITIAL_CREDITS": "1000000", "DARKROOM_FETCH_SECONDS": "1"}
+    with Darkroom(tmp_path_factory.mktemp("fuzzed"), engines="fake", env=env, flags=("--workers", "2")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("dialect", discover(), ids=lambda dialect: dialect.name)
+def test_every_answer_keeps_to_the_document(fuzzed: Darkroom, dialect: Dialect) -> None:
+    done = fuzz(fuzzed, dialect.mount, CASES)
+    assert not done.findings, "\n\n".join(map(str, done.findings.values()))
+    assert "Traceback" not in fuzzed.log
+    assert done.requests.keys() == {f"{endpoint.method} {endpoint.path}" for endpoint in dialect.endpoints}
+    assert done.statuses[200] > 0
