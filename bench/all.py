@@ -13,6 +13,7 @@ import polls
 import report
 import submits
 import tasks
+import webhooks
 import wrk
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     """Measure everything."""
     wrk.need_wrk()
     print(report.machine(), flush=True)
-    rows = [row for measure in (polls, submits, tasks, footprint, busy) for row in measure.measure()]
+    rows = [row for measure in (polls, submits, tasks, webhooks, footprint, busy) for row in measure.measure()]
     print(report.table(rows))
     print(f"\nload average at the end: {os.getloadavg()[0]:.2f}")
 

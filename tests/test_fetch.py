@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
-import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from darkroom.core.errors import Code, TaskError
 from darkroom.fetch import Fetcher
@@ -180,20 +177,6 @@ async def test_addresses_that_are_not_public_are_refused(address: str) -> None:
     error = await refusal(f"http://{host}/latest/meta-data/", allow=[])
     assert (error.code, "private or reserved" in error.message) == (Code.INVALID_INPUT, True)
     assert address not in error.message
-
-
-@pytest.mark.parametrize(
-    "address", ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"]
-)
-def test_public_addresses_are_within_reach(address: str) -> None:
-    assert Fetcher()._reachable(ipaddress.ip_address(address))
-
-
-@given(st.ip_addresses())
-def test_no_address_is_within_reach_that_python_calls_private(address) -> None:
-    if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
-        translated = address.version == 6 and address.ipv4_mapped is not None
-        assert translated or not Fetcher()._reachable(address)
 
 
 async def test_a_redirect_into_a_private_network_is_refused(site: Site) -> None:

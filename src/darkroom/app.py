@@ -34,11 +34,15 @@ from .media import Limits
 from .objects import Objects
 from .objects.signing import Signer, SigningKey
 from .positions import Positions
+from .reach import Reach
 from .results import Results
+from .sending import Sender
 from .service import Service, utc_now
 from .store import Store
+from .subscriptions import Subscriptions
 from .web import Application, Pipeline, mounts
 from .web.cross_origin import CrossOrigin
+from .webhooks import Webhooks
 from .worker import Worker
 
 HOUR = 3_600_000  # milliseconds
@@ -86,6 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             inputs=inputs,
             signer=signer,
             positions=Positions(store),
+            subscriptions=Subscriptions(store, hub, utc_now),
             estimates=estimates,
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
@@ -96,6 +101,13 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         if not await store.keys():
             first_key = await create_key(store, "first", settings.initial_credits, utc_now())
         janitor = Janitor(store, results, hub, policy=policy)
+        with blamed_on("webhook_allow"):
+            sender = Sender(Reach(settings.webhook_allow), settings.webhook_seconds)
+        webhooks = Webhooks(store, hub, sender, {dialect.name: dialect for dialect in dialects}, signer)
+        if settings.database_url.startswith("sqlite:"):
+            # The data folder is locked: whoever was sending is gone.
+            await store.outbox.release_all(utc_now())
+        stack.push_async_callback(canceled, asyncio.create_task(webhooks.run()))
         worker = None
         if slots:
             running_engines = {engine.name: await stack.enter_async_context(engine) for engine in made}

@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `new`."""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `webhook`, `new`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ app = typer.Typer(
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
 credit_app = typer.Typer(help="Credits of accounts.", no_args_is_help=True)
 task_app = typer.Typer(help="Tasks on a running server.", no_args_is_help=True)
+webhook_app = typer.Typer(help="What webhooks were sent.", no_args_is_help=True)
 new_app = typer.Typer(help="A package to begin with, for a dialect or an engine of your own.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
 app.add_typer(credit_app, name="credit")
 app.add_typer(task_app, name="task")
+app.add_typer(webhook_app, name="webhook")
 app.add_typer(new_app, name="new")
 
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings.", envvar="DARKROOM_CONFIG")]
@@ -214,6 +216,42 @@ def task_watch(task_id: str, server: ServerUrl = LOCAL, key: ApiKey = "") -> Non
         print(output["url"])
     if task["state"] != "succeeded":
         sys.exit(f"darkroom: task {task['state']}: {(task['error'] or {}).get('message', 'no reason is known')}")
+
+
+@webhook_app.command("list")
+def webhook_list(
+    task: Annotated[str | None, typer.Option(help="Only those of this task.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only those: waiting, pending, sent, skipped, failed.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    server: ServerUrl = LOCAL,
+    key: ApiKey = "",
+) -> None:
+    """List the account's deliveries."""
+    from itertools import islice
+
+    with connected(server, key) as client:
+        for found in islice(client.deliveries(task=task, status=status, limit=min(limit, 100)), limit):
+            said = found["error"] or found["http_status"] or ""
+            print(
+                f"{found['id']}  {found['status']:<7}  {found['tries']} tries  {found['event']}  {found['url']}  {said}"
+            )
+
+
+@webhook_app.command("replay")
+def webhook_replay(
+    delivery_id: Annotated[str | None, typer.Argument()] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All that failed.")] = False,
+    server: ServerUrl = LOCAL,
+    key: ApiKey = "",
+) -> None:
+    """Send a delivery again, or all that failed."""
+    if bool(delivery_id) == failed:
+        sys.exit("darkroom: name one delivery, or give --failed")
+    with connected(server, key) as client:
+        found = [delivery_id] if delivery_id else [each["id"] for each in client.deliveries(status="failed", limit=100)]
+        for each in found:
+            client.replay(each)
+            print(f"sending {each} again")
 
 
 @new_app.command("dialect")

@@ -55,8 +55,10 @@ class Client:
         count: int = 1,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        webhook: str | None = None,
+        webhook_events: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Create a task. `inputs` are `{"file": id}`, `{"url": …}` or `{"data": base64}`."""
+        """Create a task. `inputs` are `{"file": id}`, `{"url": …}` or `{"data": base64}`; `webhook` is told the end."""
         body = {
             "operation": operation,
             "model": model,
@@ -64,6 +66,8 @@ class Client:
             "inputs": list(inputs),
             "count": count,
             "metadata": dict(metadata or {}),
+            "webhook": webhook,
+            "webhook_events": list(webhook_events),
         }
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return self._call("POST", "/tasks", json=body, headers=headers)
@@ -88,10 +92,23 @@ class Client:
 
     def list(self, *, state: str | None = None, limit: int = 20) -> Iterator[dict[str, Any]]:
         """The account's tasks, newest first, page by page."""
+        return self._pages("/tasks", {"state": state, "limit": limit})
+
+    def deliveries(
+        self, *, task: str | None = None, status: str | None = None, limit: int = 20
+    ) -> Iterator[dict[str, Any]]:
+        """What webhooks were sent and are to be sent, newest first, page by page."""
+        return self._pages("/deliveries", {"task": task, "status": status, "limit": limit})
+
+    def replay(self, delivery_id: str) -> dict[str, Any]:
+        """Send a delivery again."""
+        return self._call("POST", f"/deliveries/{quote(delivery_id, safe='')}/replay")
+
+    def _pages(self, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
         while True:
-            query = {"state": state, "limit": limit, "cursor": cursor}
-            page = self._call("GET", "/tasks", params={name: value for name, value in query.items() if value})
+            wanted = {name: value for name, value in {**query, "cursor": cursor}.items() if value}
+            page = self._call("GET", path, params=wanted)
             yield from page["items"]
             cursor = page["next_cursor"]
             if cursor is None:

@@ -49,6 +49,8 @@ class Settings:
     max_pixels: int = 50_000_000
     fetch_seconds: float = 20.0
     fetch_allow: tuple[str, ...] = ()
+    webhook_seconds: float = 15.0
+    webhook_allow: tuple[str, ...] = ()
     mark_prompts: bool = False
     label: str = ""
     label_place: str = "bottom-right"
@@ -152,6 +154,7 @@ def convert(name: str, value: Any) -> Any:
 TYPES: dict[str, Any] = {
     "engines": tuple[str, ...],
     "fetch_allow": tuple[str, ...],
+    "webhook_allow": tuple[str, ...],
     "defaults": dict[str, str],
     "aliases": dict[str, str],
     "prices": dict[str, int],
@@ -176,6 +179,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_upload_mib": (1, 10_000),
     "max_pixels": (1, 10**9),
     "fetch_seconds": (0.1, 600),
+    "webhook_seconds": (0.1, 30),
 }
 PRICES = (0, 10**9)
 

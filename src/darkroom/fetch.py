@@ -8,28 +8,14 @@ nothing of this server travels along: no proxy, cookie, referrer or credential.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import httpx
 
 from .core.errors import Code, TaskError
+from .reach import AddressRefusedError, HostUnknownError, Reach
 
-Address = IPv4Address | IPv6Address
-
-# https://www.iana.org/assignments/iana-ipv4-special-registry/ and iana-ipv6-special-registry
-IPV4_NOT_PUBLIC = (
-    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
-    *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
-    *("224.0.0.0/4", "240.0.0.0/4"),
-)
-IPV6_PUBLIC = ip_network("2000::/3")  # nothing else is assigned to the public, and of this not
-IPV6_NOT_PUBLIC = ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")  # among them the tunnels Teredo and 6to4
-NOT_PUBLIC = tuple(ip_network(network) for network in (*IPV4_NOT_PUBLIC, *IPV6_NOT_PUBLIC))
-NAT64 = ip_network("64:ff9b::/96")  # how an IPv6-only network spells the addresses of IPv4
-ISATAP = {0x00005EFE, 0x02005EFE}  # third quarter of an address that hides one of IPv4 in the fourth
 REDIRECTS = {301, 302, 303, 307, 308}
 LATER = {408, 425, 429, 500, 502, 503, 504}  # statuses after which another try may succeed
 HEADERS = {"User-Agent": "darkroom", "Accept": "image/*, video/*, */*;q=0.1", "Accept-Encoding": "identity"}
@@ -46,7 +32,7 @@ class Fetcher:
     def __init__(
         self, *, allow: Sequence[str] = (), max_bytes: int = 50_000_000, timeout: float = 30.0, max_redirects: int = 3
     ) -> None:
-        self._allow = tuple(ip_network(network) for network in allow)
+        self._reach = Reach(allow)
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._max_redirects = max_redirects
@@ -145,46 +131,19 @@ class Fetcher:
         host = url.raw_host.decode("ascii")
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+            return await self._reach.addresses(host, port)
+        except HostUnknownError as error:
             raise TaskError(
                 Code.INVALID_INPUT,
                 "The host of the URL cannot be found. Check its spelling, or upload the file.",
-                detail=f"{host}: {error!r}",
+                detail=str(error),
             ) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        for text in addresses:
-            if not self._reachable(ip_address(text)):
-                raise TaskError(
-                    Code.INVALID_INPUT,
-                    "The URL leads into a private or reserved network, which is not allowed. Upload the file instead.",
-                    detail=f"{host} is {text}",
-                )
-        return addresses
-
-    def _reachable(self, address: Address) -> bool:
-        return all(self._allowed(inner) or _public(inner) for inner in _unwrapped(address))
-
-    def _allowed(self, address: Address) -> bool:
-        return any(address in network for network in self._allow)
-
-
-def _unwrapped(address: Address) -> Iterator[Address]:
-    """Every address that packets to this one may end at: itself, or the one of IPv4 that hides in it."""
-    if isinstance(address, IPv4Address):
-        yield address
-        return
-    translated = address.ipv4_mapped is not None or address in NAT64
-    if not translated:
-        yield address
-    if translated or int(address) >> 32 & 0xFFFFFFFF in ISATAP:
-        yield IPv4Address(int(address) & 0xFFFFFFFF)
-
-
-def _public(address: Address) -> bool:
-    if isinstance(address, IPv6Address) and address not in IPV6_PUBLIC:
-        return False
-    return not any(address in network for network in NOT_PUBLIC)
+        except AddressRefusedError as error:
+            raise TaskError(
+                Code.INVALID_INPUT,
+                "The URL leads into a private or reserved network, which is not allowed. Upload the file instead.",
+                detail=str(error),
+            ) from error
 
 
 def _parsed(text: str, base: httpx.URL | None = None) -> httpx.URL:

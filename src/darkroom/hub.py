@@ -14,10 +14,14 @@ from .core.task import Task
 
 WORK = "work"  # a task became claimable
 CANCEL = "cancel"  # a running task was asked to stop
+WEBHOOK = "webhook"  # something is to be sent
 
 
 class Hub:
-    """Topics: `WORK`, `CANCEL`, accounts, public ids of tasks, and internal ids of parents, which their parts know."""
+    """Topics are `WORK`, `CANCEL`, `WEBHOOK`, accounts, public ids of tasks, and internal ids of parents.
+
+    Parts know the internal id of their parent.
+    """
 
     def __init__(self) -> None:
         self._watching: dict[str, set[asyncio.Event]] = {}
@@ -29,8 +33,10 @@ class Hub:
                 event.set()
 
     def changed(self, task: Task) -> None:
-        """Wake everybody who watches a task, the parent that it is a part of, or its account."""
+        """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""
         self.notify(task.public_id, task.account_id, *((task.parent_id,) if task.parent_id else ()))
+        if task.callbacks or task.parent_id:
+            self.notify(WEBHOOK)
 
     @contextmanager
     def watch(self, *topics: str) -> Iterator[asyncio.Event]:

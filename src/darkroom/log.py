@@ -32,6 +32,8 @@ class Event(StrEnum):
     LEASE_EXPIRED = "lease.expired"
     STORAGE_FAILED = "storage.failed"
     SIGNING_FAILED = "signing.failed"
+    WEBHOOK_FAILED = "webhook.failed"
+    WEBHOOK_DISABLED = "webhook.disabled"
     LOOP_FAILED = "loop.failed"
 
 

@@ -36,9 +36,10 @@ from .core.family import combine
 from .core.ids import new_id
 from .core.machine import Policy, decide
 from .core.task import File, State, Task, Trigger
+from .core.webhook_commands import WebhookCommand
 from .dialects import Dialect
 from .estimates import Estimates
-from .hub import CANCEL, WORK, Hub, woken
+from .hub import CANCEL, WEBHOOK, WORK, Hub, woken
 from .inputs import Inputs
 from .keys import Keyring, login
 from .log import Event, write
@@ -46,6 +47,7 @@ from .objects import Objects
 from .objects.signing import Signer
 from .positions import Positions
 from .store import LAST, Store
+from .subscriptions import Subscriptions
 
 Clock = Callable[[], int]
 
@@ -70,6 +72,7 @@ class Service:
     inputs: Inputs
     signer: Signer
     positions: Positions
+    subscriptions: Subscriptions
     estimates: Estimates
     policy: Policy
     task_lifetime: int  # milliseconds that a task may wait and run
@@ -113,6 +116,8 @@ class Service:
                 return await self.account(account_id)
             case commands.ReadResult():
                 return await self.read_result(account_id, command)
+            case WebhookCommand():
+                return await self.subscriptions.handle(account_id, command)
 
     async def health(self, command: commands.CheckHealth) -> Health:
         """Answer, with `ready` only when the database does; otherwise `unavailable`."""
@@ -135,12 +140,6 @@ class Service:
 
     async def submit(self, account_id: str, command: Submit, dialect: Dialect) -> Task:
         """Store a task, or a parent with its parts."""
-        if command.webhook is not None:
-            raise TaskError(
-                Code.UNSUPPORTED,
-                "This server sends no webhooks. Poll the task, or wait with ?wait=30.",
-                param="webhook",
-            )
         tasks = await self.plan(account_id, command, dialect)
         key = command.idempotency_key
         try:
@@ -153,7 +152,7 @@ class Service:
             await self.inputs.discard(fetched(command, tasks))
             return await self.own_task(account_id, made.public_id)
         write(Event.TASK_SUBMITTED, level=logging.DEBUG, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
-        self.hub.notify(WORK, account_id)
+        self.hub.notify(WORK, account_id, *((WEBHOOK,) if tasks[0].callbacks else ()))
         return as_stored(tasks, made.seqs)
 
     async def outcome(self, account_id: str, task: Task, command: Submit) -> TaskResult:
@@ -205,9 +204,10 @@ class Service:
             extra=command.extra,
             created_at=now,
         )
+        callbacks = await self.subscriptions.callbacks(account_id, command)
         if not command.parts:
-            return (task,)
-        parent = replace(task, inputs=(), price=0, parts=len(files))
+            return (replace(task, callbacks=callbacks),)
+        parent = replace(task, inputs=(), price=0, parts=len(files), callbacks=callbacks)
         return parent, *(
             replace(task, id=new_id(now), public_id=dialect.mint_id(), inputs=inputs, parent_id=parent.id, metadata={})
             for inputs in files
@@ -215,7 +215,7 @@ class Service:
 
     async def digest(self, command: Submit) -> str:
         """What makes two requests the same one. An upload has a new id each time: its content counts."""
-        rest = replace(command, wait=0, idempotency_key=None, inputs=(), parts=())
+        rest = replace(command, wait=0, idempotency_key=None, inputs=(), parts=(), base_url="")
         found = hashlib.sha256(msgspec.json.encode(rest))
         for group in command.parts or (command.inputs,):
             found.update(msgspec.json.encode([await self.inputs.fingerprint(source) for source in group]))

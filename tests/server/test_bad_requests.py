@@ -63,7 +63,11 @@ CASES: dict[str, tuple[Vendor, Request, str, str]] = {
     "native: an input of nothing": (NATIVE, ("POST", SUBMIT, job(inputs=[{}])), "400 invalid_input", "file"),
     "native: a file of nobody": (NATIVE, ("POST", SUBMIT, job(inputs=[{"file": "x"}])), "404 not_found", "'x'"),
     "native: no base64": (NATIVE, ("POST", SUBMIT, job(inputs=[{"data": "?"}])), "400 invalid_media", "base64"),
-    "native: a webhook": (NATIVE, ("POST", SUBMIT, job(webhook="https://example.com")), "400 unsupported", "webhook"),
+    "native: a webhook": (NATIVE, ("POST", SUBMIT, job(webhook="ftp://example.com")), "400 invalid_input", "webhook"),
+    "native: unknown event": (
+        *(NATIVE, ("POST", SUBMIT, job(webhook="https://example.com", webhook_events=["done"]))),
+        *("400 invalid_input", "task.succeeded"),
+    ),
     "native: no time": (NATIVE, ("POST", f"{SUBMIT}?wait=soon", job()), "400 invalid_input", "wait"),
     "native: unknown state": (NATIVE, ("GET", f"{SUBMIT}?state=done", {}), "400 invalid_input", "state"),
     "native: a page of nothing": (NATIVE, ("GET", f"{SUBMIT}?limit=0", {}), "400 invalid_input", "limit"),

@@ -8,7 +8,10 @@ from typing import Any
 
 import asyncpg
 
-TABLES = ("account", "api_key", "entry", "event", "file", "migration", "signing_key", "task")
+TABLES = (
+    *("account", "api_key", "delivery", "entry", "event", "file", "migration", "signing_key", "task", "webhook"),
+    "webhook_secret",
+)
 
 POSTGRES_COLUMNS = """
     SELECT table_name, column_name, is_nullable = 'NO' FROM information_schema.columns WHERE table_schema = 'public'

@@ -39,6 +39,7 @@ from darkroom.service import Service, utc_now
 from darkroom.store import Store
 from darkroom.store.database import Database
 from darkroom.store.sqlite import SqliteDatabase
+from darkroom.subscriptions import Subscriptions
 from darkroom.testing.databases import check_sums
 from darkroom.worker import Worker
 
@@ -134,6 +135,7 @@ class Workshop:
             inputs=Inputs(self.store, self.objects, Fetcher(), limits, self.now),
             signer=Signer([SigningKey("1", secrets.token_bytes(32))]),
             positions=Positions(self.store),
+            subscriptions=Subscriptions(self.store, self.hub, self.now),
             estimates=self.estimates,
             policy=self.policy,
             task_lifetime=HOUR,

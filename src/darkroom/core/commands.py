@@ -9,6 +9,7 @@ from typing import Any
 from .catalog import Model
 from .errors import TaskError
 from .task import File, Operation, State, Task
+from .webhook_commands import WebhookCommand, WebhookResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Submit:
     `wait` is in seconds: the answer is held until the task is final, or until the time is over. With `embed` it then
     carries the results themselves. `extra` is the dialect's own luggage, kept with the task and handed back.
     `refusal` is what the dialect found wrong with the rest, for vendors that look first whether the model exists.
+    `webhook` is a URL that is told of the task's end, or of `webhook_events`; `base_url` is where the dialect was
+    reached, for the links in what it is told.
     """
 
     operation: Operation
@@ -53,6 +56,8 @@ class Submit:
     wait: float = 0
     embed: bool = False
     webhook: str | None = None
+    webhook_events: tuple[State, ...] = ()
+    base_url: str = ""
     idempotency_key: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -163,7 +168,7 @@ class Login:
     device: str
 
 
-OwnCommand = Submit | Get | List | Cancel | Delete | KeepFile | ReadResult | GetAccount
+OwnCommand = Submit | Get | List | Cancel | Delete | KeepFile | ReadResult | GetAccount | WebhookCommand
 OpenCommand = Download | DownloadFile | ListModels | CheckHealth | Login
 Command = OwnCommand | OpenCommand
 
@@ -192,6 +197,14 @@ class TaskResult:
     eta: float | None = None
     retry_after: int | None = None
     embedded: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent(TaskResult):
+    """A task as a webhook is told of it: as it is now, what happened, and when (UTC milliseconds)."""
+
+    event: str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,4 +260,6 @@ class Notice:
     account: Account
 
 
-Result = TaskResult | TaskPage | Deleted | File | Content | Account | tuple[Model, ...] | Health | Session
+Result = (
+    TaskResult | TaskPage | Deleted | File | Content | Account | tuple[Model, ...] | Health | Session | WebhookResult
+)

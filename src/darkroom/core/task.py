@@ -106,6 +106,27 @@ class Failure:
     detail: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Somebody to be told when one of some states begins: a webhook of the account, or a URL of the request alone.
+
+    `lane` groups what goes to the URL's host.
+    """
+
+    events: tuple[State, ...]
+    webhook_id: str | None = None
+    url: str = ""
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Who is to be told of a task. `base_url` is the address under which its submitter knows the dialect."""
+
+    base_url: str
+    to: tuple[Callback, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One request for media. Times are integers of UTC milliseconds, credits are integers.
@@ -146,6 +167,7 @@ class Task:
     children: tuple[Task, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    callbacks: Callbacks | None = None
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None

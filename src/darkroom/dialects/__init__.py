@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ..core.commands import Command, Notice, Signature, TaskResult
+from ..core.commands import Command, Notice, Signature, TaskEvent, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.ids import new_key
 from ..core.task import File
@@ -50,6 +51,7 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.CANCELED: 409,
 }
 
+PARAM = re.compile(r"\{([^}:]+)[^}]*\}")  # in the path of an endpoint
 MAX_WAIT = 55.0  # seconds: under the common 60 s limit of proxies
 EVENT_STREAM = "text/event-stream"
 
@@ -242,7 +244,9 @@ class Dialect:
     configuration maps it. `at_root` mounts the dialect at `/` beside `/<name>`; `prefix` replaces `/<name>`.
     `capabilities` are facts that the conformance kit checks: `cancel webhook push sync children list delete`.
     `error` is the wire struct of every refusal, `title` and `description` head the OpenAPI document. `configure` makes
-    the dialect from its table of the settings, and raises `ValueError` for what it cannot use.
+    the dialect from its table of the settings, and raises `ValueError` for what it cannot use. `encode_webhook` makes
+    the body that a webhook is sent, `None` where the vendor sends nothing; without it, it is the answer to the status
+    query.
     """
 
     name: str
@@ -251,6 +255,7 @@ class Dialect:
     encode_error: Callable[[TaskError, WireRequest], WireResponse]
     mint_id: Callable[[], str] = new_id
     mint_key: Callable[[], str] = new_key
+    encode_webhook: Callable[[TaskEvent, WireRequest], bytes | None] | None = None
     sockets: tuple[Socket, ...] = ()
     configure: Callable[[Mapping[str, Any]], Dialect] | None = None
     error: Any = None
@@ -265,6 +270,19 @@ class Dialect:
     def mount(self) -> str:
         """Where the dialect always answers."""
         return f"/{self.name}" if self.prefix is None else self.prefix
+
+    def webhook_body(self, told: TaskEvent, base_url: str, sign: Callable[[str], str]) -> bytes | None:
+        """What a webhook is sent of a task, or `None` for nothing; `base_url` and `sign` as in `WireRequest`."""
+        query = next(endpoint for endpoint in self.endpoints if endpoint.poll)
+        request = WireRequest(
+            method=query.method,
+            path=PARAM.sub(told.task.public_id, query.path),
+            params=dict.fromkeys(PARAM.findall(query.path), told.task.public_id),
+            body=b"{}",
+            base_url=base_url,
+            sign=sign,
+        )
+        return self.encode_webhook(told, request) if self.encode_webhook else query.encode(told, request).body
 
 
 def bearer_or_bare(request: WireRequest) -> str | None:

@@ -17,6 +17,7 @@ from ..core.ledger import Entry
 from ..core.machine import Change
 from ..core.task import File, Operation, State, Task
 from .database import Database, Row, connect
+from .outbox import Outbox
 from .rows import task_from
 from .scripts import (
     Submitted,
@@ -59,6 +60,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.outbox = Outbox(database)
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -118,6 +120,11 @@ class Store:
     async def task(self, public_id: str) -> Task | None:
         """A task by its public id, with its children."""
         rows = await self._database.read("task_by_public_id", public_id=public_id)
+        return await self._family(rows[0]) if rows else None
+
+    async def task_of_id(self, task_id: str) -> Task | None:
+        """A task by its internal id, with its children."""
+        rows = await self._database.read("task_by_id", id=task_id)
         return await self._family(rows[0]) if rows else None
 
     async def glance(self, public_id: str) -> tuple[str, int] | None:

@@ -8,12 +8,13 @@ import msgspec
 
 from ..core.errors import Code
 from ..core.machine import Change
-from ..core.task import Artifact, Failure, File, Operation, State, Task
+from ..core.task import Artifact, Callbacks, Failure, File, Operation, State, Task
 from .database import Row
 
 decode_files = msgspec.json.Decoder(tuple[File, ...]).decode
 decode_artifacts = msgspec.json.Decoder(tuple[Artifact, ...]).decode
 decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+decode_callbacks = msgspec.json.Decoder(Callbacks).decode
 decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -57,6 +58,7 @@ def task_from(row: Row, children: tuple[Task, ...] = ()) -> Task:
         children=children,
         metadata=decode_object(row["metadata"]),
         extra=decode_object(row["extra"]),
+        callbacks=decode_callbacks(row["callbacks"]) if row["callbacks"] else None,
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
@@ -93,6 +95,7 @@ def task_params(task: Task, idempotency_key: str | None, request_digest: str | N
         "parts": task.parts,
         "metadata": dump(task.metadata),
         "extra": dump(task.extra),
+        "callbacks": dump(task.callbacks) if task.callbacks else "",
         "idempotency_key": idempotency_key,
         "request_digest": request_digest,
         "created_at": task.created_at,

@@ -17,7 +17,8 @@ from ..core.ledger import Entry
 from ..core.machine import Change
 from ..core.task import State, Task
 from .database import Row, Script
-from .rows import change_params, task_from, task_params
+from .deliveries import owe
+from .rows import change_params, decode_callbacks, task_from, task_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) 
     for task in tasks:
         yield from add_entries(task.account_id, task.id, ledger.hold(task.price), task.created_at)
         yield from add_event(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at)
+        yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)
     return Submitted(first.public_id, tuple(seqs))
 
 
@@ -95,10 +97,12 @@ def claim_script(worker: str, engines: tuple[str, ...], limit: int, now: int, un
     tasks = sorted((task_from(row) for row in rows), key=lambda task: (-task.priority, task.seq))
     for task in tasks:
         yield from add_event(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now)
+        yield from owe(task.callbacks, task.account_id, task.id, task.version, State.RUNNING, now)
     for parent_id, account_id in sorted({(task.parent_id, task.account_id) for task in tasks if task.parent_id}):
         started = yield "start_parent", {"id": parent_id, "now": now}
         if started:
             yield from add_event(account_id, parent_id, started[0]["version"], State.RUNNING, 0, now)
+            yield from owe_row(started[0], account_id, parent_id, State.RUNNING, now)
     return tasks
 
 
@@ -113,6 +117,7 @@ def apply_script(change: Change) -> Script[Task | None]:
     if change.entries:
         yield from move_credits(change.account_id, change.entries)
         yield from add_entries(change.account_id, change.task_id, change.entries, change.at)
+    yield from owe_row(changed[0], change.account_id, change.task_id, change.state, change.at)
     if change.parent_id and change.final:
         yield from finish_parent(change.parent_id, change.at)
     return task_from(changed[0])
@@ -138,6 +143,7 @@ def finish_parent(parent_id: str, now: int) -> Script[None]:
     )
     if finished:
         yield from add_event(parent.account_id, parent_id, finished[0]["version"], parent.state, 0, now)
+        yield from owe_row(finished[0], parent.account_id, parent_id, parent.state, now)
 
 
 def delete_script(task: Task) -> Script[bool]:
@@ -147,6 +153,8 @@ def delete_script(task: Task) -> Script[bool]:
         if not gone and part is task:
             return False
         yield "delete_events", {"id": part.id}
+        if part.callbacks:
+            yield "delete_deliveries", {"task_id": part.id}
     return True
 
 
@@ -204,3 +212,9 @@ def add_event(account_id: str, task_id: str, n: int, state: State, attempt: int,
     """One line of a task's history."""
     event = {"account_id": account_id, "task_id": task_id, "n": n, "state": state.value, "attempt": attempt, "now": now}
     yield "add_event", event
+
+
+def owe_row(row: Row, account_id: str, task_id: str, state: State, now: int) -> Script[None]:
+    """The deliveries that a task's new state makes, by the task's row."""
+    if row["callbacks"]:
+        yield from owe(decode_callbacks(row["callbacks"]), account_id, task_id, row["version"], state, now)

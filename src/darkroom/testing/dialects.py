@@ -22,10 +22,11 @@ from typing import Any, ClassVar, get_origin
 import pytest
 
 from ..core.catalog import Model, Param
-from ..core.commands import Account, Cancel, Command, Deleted, Health, Notice, Session, TaskPage, TaskResult
+from ..core.commands import Account, Cancel, Command, Deleted, Health, Notice, Session, TaskEvent, TaskPage, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.task import Operation, State
-from ..dialects import Dialect, Endpoint, WireRequest, discover
+from ..core.webhooks import event_name
+from ..dialects import Dialect, Endpoint, WireRequest, WireResponse, discover
 from . import tasks
 from .exchange import (
     BASE_URL,
@@ -131,6 +132,10 @@ class DialectSuite:
         """Whatever happens to a task can be pushed."""
         check_messages(self.dialect)
 
+    def test_every_task_can_be_told_to_a_webhook_without_showing_anything_private(self) -> None:
+        """Whatever becomes of a task, a webhook is sent JSON, or nothing."""
+        check_webhooks(self.dialect)
+
     def test_encode_is_pure(self) -> None:
         """The same task is always answered in the same way."""
         check_purity(self.dialect)
@@ -166,6 +171,7 @@ def other_results(dialect: Dialect) -> Iterator[Any]:
     yield Session(dialect.mint_key(), account, opened=True)
     yield Session(dialect.mint_key(), account, opened=False)
     yield Health()
+    yield from tasks.webhook_results()
     params = (Param("size", "size", "Width and height.", "64x64"), Param("seed", "integer", "Repeats a result."))
     yield tuple(
         Model(name=name, engine="example", operations=tuple(Operation), description="An example.", params=params)
@@ -300,6 +306,16 @@ def check_messages(dialect: Dialect) -> None:
         for number, task in enumerate(tasks.every_task(dialect.mint_id), start=1):
             for message in socket.encode(Notice(number, task.state, task.attempt, task, account), request):
                 assert SECRET not in message, f"{dialect.name} {socket.path} shows what is private: {message}"
+
+
+def check_webhooks(dialect: Dialect) -> None:
+    """Every task makes a JSON body for webhooks, or none, where nothing private shows and links lead to the server."""
+    for task in tasks.every_task(dialect.mint_id):
+        told = TaskEvent(task, event=event_name(task.state), at=tasks.CREATED)
+        body = dialect.webhook_body(told, BASE_URL, sign)
+        assert body == dialect.webhook_body(told, BASE_URL, sign), f"{dialect.name} tells one event in two ways"
+        if body is not None:
+            check_links(WireResponse(200, body))
 
 
 def check_purity(dialect: Dialect) -> None:

@@ -13,9 +13,13 @@ tried; what it does not declare is not asked for.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -30,7 +34,7 @@ ORDER = ("queued", "running", "succeeded")
 FINAL = ("succeeded", "failed", "canceled")
 SUCCEED, FAIL, SLOW, HANG = "a lake", "a lake, fake:fail", "a lake, fake:slow", "a lake, fake:hang"
 REASON = "The fake engine failed, as asked."
-SETTINGS = {"DARKROOM_RETRY_SECONDS": "0.05"}
+SETTINGS = {"DARKROOM_RETRY_SECONDS": "0.05", "DARKROOM_WEBHOOK_ALLOW": "127.0.0.0/8"}
 
 
 def bearer(key: str) -> Mapping[str, str]:
@@ -47,7 +51,8 @@ class Journey:
     a refusal into words such as "404 not_found"; the words for five situations follow, `invalid` being all of those
     for an input that is no picture. The rest is for what the dialect declares: `cancel` and `delete` of a task by its
     id, `sync` for a submit that is answered with its results (`sync_links` reads them, `links` without), `parts` for
-    one with a picture for each of two parts, `upload` for one with a picture by its file name and content.
+    one with a picture for each of two parts, `upload` for one with a picture by its file name and content, `webhook`
+    for one that names a URL to be told.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Journey:
     sync_links: Callable[[Any], list[str]] | None = None
     parts: Callable[[bytes, bytes], Request] | None = None
     upload: Callable[[str, bytes], Request] | None = None
+    webhook: Callable[[str, str], Request] | None = None
 
     def made(self, client: httpx.Client, prompt: str) -> str:
         """The id of a new task."""
@@ -120,6 +126,10 @@ NATIVE = Journey(
     sync=lambda prompt: (
         *("POST", "/api/tasks?wait=20"),
         {"json": {"operation": "image.generate", "params": {"prompt": prompt}}},
+    ),
+    webhook=lambda prompt, url: (
+        *("POST", "/api/tasks"),
+        {"json": {"operation": "image.generate", "params": {"prompt": prompt}, "webhook": url}},
     ),
     upload=lambda name, content: ("POST", "/api/files", {"files": {"file": (name, content)}}),
     query=lambda task_id: ("GET", f"/api/tasks/{task_id}", {}),
@@ -277,6 +287,16 @@ class JourneySuite:
         assert self.journey.state(until_final(self.journey, client, task_id)) == "succeeded"
         assert len(NATIVE.read(self._client(NATIVE, key), task_id)["children"]) == 2
 
+    def test_a_url_is_told_of_the_end_of_a_task(self) -> None:
+        """Capability `webhook`: the URL of a submit gets a signed request that names the task."""
+        assert self.journey.webhook, "the dialect declares `webhook`: say in the journey how a submit names a URL"
+        with listening() as (url, told):
+            task_id = self.journey.task_id(answered(ask(self.caller(), self.journey.webhook(SUCCEED, url))))
+            until(lambda: told)
+        headers, body = told[0]
+        assert task_id in body, f"the webhook does not name the task {task_id}: {body}"
+        assert headers["webhook-signature"].startswith("v1,")
+
     def test_an_input_that_is_no_picture_is_refused(self) -> None:
         """Where the vendor takes files, it says what is wrong with one."""
         if self.journey.upload:
@@ -313,7 +333,34 @@ OF_CAPABILITY = {
     "test_a_deleted_task_is_gone_with_its_files": "delete",
     "test_a_submit_can_be_answered_with_the_results": "sync",
     "test_a_task_can_have_parts": "children",
+    "test_a_url_is_told_of_the_end_of_a_task": "webhook",
 }
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[tuple[Message, str]]]]:
+    """The URL of a receiver of webhooks on loopback, and headers and body of what it gets."""
+    told: list[tuple[Message, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Take everything."""
+            body = self.rfile.read(int(self.headers["content-length"]))
+            told.append((self.headers, body.decode()))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{running.server_port}/told", told
+        finally:
+            running.shutdown()
+            thread.join()
 
 
 def check_files(server: Darkroom, links: list[str]) -> None:

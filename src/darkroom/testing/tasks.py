@@ -7,10 +7,13 @@ contains `SECRET`, so that one search of an answer finds every leak.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ..core.errors import Code
 from ..core.family import combine
 from ..core.task import Artifact, Failure, File, Operation, State, Task
+from ..core.webhook_commands import DeliveryPage, NewWebhook, RequestSecret, WebhookList, WebhookResult
+from ..core.webhooks import ENDS, TEST, Delivery, Status, Webhook
 
 SECRET = "never-to-be-shown"  # noqa: S105 - a marker to search for, not a password
 
@@ -91,6 +94,31 @@ def family(mint_id: Callable[[], str], state: State) -> Task:
         for number, of_child in enumerate(FAMILIES[state], start=2)
     )
     return combine(parent, children)
+
+
+def webhook_results() -> Iterator[WebhookResult]:
+    """What is answered about webhooks, in every situation."""
+    lane = f"{SECRET}-account https://host.example:443"
+    fine = Webhook("webhook", f"{SECRET}-account", "https://host.example/hook", lane, ENDS, f"{SECRET}-secret")
+    disabled = replace(
+        fine,
+        previous_secret=SECRET,
+        previous_until=FINISHED,
+        failures=9,
+        failing_since=CREATED,
+        disabled_at=FINISHED,
+        disabled_reason="It failed.",
+    )
+    yield from (fine, disabled)
+    yield from (WebhookList((fine, disabled)), WebhookList(()))
+    yield NewWebhook(replace(fine, secret="whsec_shown"))  # noqa: S106 - to be shown
+    yield RequestSecret("whsec_shown")
+    times = (CREATED, None, None, CREATED, None, CREATED)
+    known = (f"{SECRET}-account", SECRET, "task", 2, "task.succeeded", "https://host.example/hook", lane)
+    log = tuple(Delivery(f"msg_{status}", *known, None, status, 1, *times) for status in Status)
+    test = replace(log[0], internal_id=None, task_id=None, webhook_id="webhook", event=TEST, finished_at=FINISHED)
+    yield from (*log, test)
+    yield from (DeliveryPage(log, "msg_waiting"), DeliveryPage((), None))
 
 
 def every_task(mint_id: Callable[[], str]) -> Iterator[Task]:

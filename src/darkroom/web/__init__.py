@@ -101,7 +101,10 @@ class Pipeline:
                 wire = await self._with_body(wire, request, endpoint, account_id)
                 kept += [item.file for item in wire.files]
             maker = replace(dialect, mint_id=endpoint.mint_id) if endpoint.mint_id else dialect
-            result = await self._carry_out(account_id, endpoint.decode(wire), maker, request, kept)
+            command = endpoint.decode(wire)
+            if isinstance(command, Submit):
+                command = replace(command, base_url=wire.base_url)
+            result = await self._carry_out(account_id, command, maker, request, kept)
             if endpoint.opening and isinstance(result, TaskResult) and (opening := endpoint.opening(result, wire)):
                 return streamed(self._service, result.task, opening, partial(said, dialect, endpoint, wire))
             if endpoint.poll and isinstance(result, TaskResult):

@@ -6,6 +6,8 @@ Times are RFC 3339 in UTC, links are absolute and signed when they are read, err
 
 from __future__ import annotations
 
+import msgspec
+
 from ...core.catalog import Model
 from ...core.commands import (
     Account,
@@ -21,11 +23,13 @@ from ...core.commands import (
     List,
     ListModels,
     Submit,
+    TaskEvent,
     TaskPage,
     TaskResult,
 )
 from ...core.errors import Code, TaskError
 from ...core.task import File, State
+from ...core.webhooks import states_of
 from .. import (
     HTTP_STATUS,
     SIGNED,
@@ -39,10 +43,12 @@ from .. import (
     bearer_or_bare,
     not_encoded,
 )
+from . import webhooks
 from .shapes import (
     AccountView,
     ErrorBody,
     ErrorView,
+    EventView,
     FileView,
     ModelsView,
     ModelView,
@@ -72,6 +78,7 @@ def submit(request: WireRequest) -> Command:
         count=body.count,
         wait=request.wait(),
         webhook=body.webhook,
+        webhook_events=states_of(body.webhook_events, "webhook_events"),
         idempotency_key=request.headers.get("idempotency-key"),
         metadata=body.metadata,
     )
@@ -165,6 +172,12 @@ def encode_error(error: TaskError, _request: WireRequest) -> WireResponse:
     return answer(ErrorBody(ErrorView(error.code, error.message, error.param)), HTTP_STATUS[error.code], retry)
 
 
+def encode_webhook(told: TaskEvent, request: WireRequest) -> bytes:
+    """The task as it is now, with what happened and when."""
+    view = task_view(told.task, request, told.position, told.eta)
+    return msgspec.json.encode(EventView(told.event, rfc3339(told.at) or "", view))
+
+
 dialect = Dialect(
     name="native",
     title="Darkroom",
@@ -174,7 +187,8 @@ dialect = Dialect(
     error=ErrorBody,
     credential=bearer_or_bare,
     encode_error=encode_error,
-    capabilities=frozenset({"cancel", "list", "delete", "sync"}),
+    capabilities=frozenset({"cancel", "list", "delete", "sync", "webhook"}),
+    encode_webhook=encode_webhook,
     endpoints=(
         Endpoint(
             method="POST",
@@ -276,5 +290,6 @@ dialect = Dialect(
             response=AccountView,
             summary="Read the caller's account",
         ),
+        *webhooks.endpoints,
     ),
 )

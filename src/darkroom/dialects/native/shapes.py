@@ -45,7 +45,10 @@ class TaskBody(msgspec.Struct, forbid_unknown_fields=True):
     ] = {}
     inputs: Annotated[list[InputBody], Meta(description="Pictures or videos to work on.")] = []
     count: Annotated[int, Meta(ge=1, le=100, description="How many results.")] = 1
-    webhook: Annotated[str | None, Meta(description="Not offered yet.")] = None
+    webhook: Annotated[str | None, Meta(description="A URL that is told when the task ends: see Webhooks.")] = None
+    webhook_events: Annotated[
+        list[str], Meta(description="What it is told instead.", examples=[["task.running", "task.succeeded"]])
+    ] = []
     metadata: Annotated[dict[str, Any], Meta(description="Yours: kept with the task and given back.")] = {}
 
 
@@ -97,6 +100,14 @@ class TaskView(msgspec.Struct):
     cost: int
     children: list[TaskView]
     metadata: dict[str, Any]
+
+
+class EventView(msgspec.Struct):
+    """What a webhook is sent: what happened, when, and the task as it is now."""
+
+    type: str
+    timestamp: str
+    data: TaskView
 
 
 class PageView(msgspec.Struct):

@@ -65,10 +65,10 @@ DELETE FROM file WHERE id = :id
 -- No row when the public id or the account's idempotency key is taken.
 INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, params, inputs, count, state, progress,
     stage, attempt, failures, priority, run_at, deadline, cancel, warnings, artifacts, price, cost, parent_id, parts, metadata,
-    extra, idempotency_key, request_digest, created_at, version)
+    extra, callbacks, idempotency_key, request_digest, created_at, version)
 VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
     '', 0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
-    :extra, :idempotency_key, :request_digest, :created_at, 1)
+    :extra, :callbacks, :idempotency_key, :request_digest, :created_at, 1)
 ON CONFLICT DO NOTHING RETURNING seq
 
 -- name: add_event
@@ -138,7 +138,7 @@ WHERE id IN (SELECT id FROM due) RETURNING *
 
 -- name: start_parent
 UPDATE task SET state = 'running', started_at = :now, version = version + 1
-WHERE id = :id AND state = 'queued' AND parts > 0 RETURNING version
+WHERE id = :id AND state = 'queued' AND parts > 0 RETURNING version, callbacks
 
 -- name: next_due
 -- When the earliest waiting task may run.
@@ -166,7 +166,7 @@ SELECT * FROM task WHERE id = :id /*for update*/
 -- name: finish_parent
 UPDATE task SET state = :state, progress = 100, error_code = :error_code, error_message = :error_message,
     finished_at = :now, version = version + 1
-WHERE id = :id AND finished_at IS NULL RETURNING version
+WHERE id = :id AND finished_at IS NULL RETURNING version, callbacks
 
 -- name: mark_cancel
 UPDATE task SET cancel = 1, version = version + 1 WHERE id = :id AND state = 'running' AND cancel = 0 RETURNING version
@@ -187,3 +187,148 @@ DELETE FROM task WHERE id = :id AND finished_at IS NOT NULL RETURNING id
 
 -- name: counts
 SELECT state, COUNT(*) AS tasks FROM task WHERE parts = 0 GROUP BY state
+
+-- name: task_by_id
+SELECT * FROM task WHERE id = :id
+
+-- name: add_webhook
+INSERT INTO webhook (id, account_id, url, lane, events, secret, failures, created_at)
+VALUES (:id, :account_id, :url, :lane, :events, :secret, 0, :now)
+
+-- name: webhooks
+SELECT * FROM webhook WHERE account_id = :account_id ORDER BY created_at, id
+
+-- name: webhook
+SELECT * FROM webhook WHERE id = :id
+
+-- name: change_webhook
+UPDATE webhook SET url = :url, lane = :lane, events = :events WHERE id = :id RETURNING id
+
+-- name: move_deliveries
+-- What was not sent yet follows its webhook to its new place.
+UPDATE delivery SET url = :url, lane = :lane WHERE webhook_id = :webhook_id AND finished_at IS NULL
+
+-- name: enable_webhook
+UPDATE webhook SET disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL WHERE id = :id RETURNING id
+
+-- name: disable_webhook
+UPDATE webhook SET disabled_at = :now, disabled_reason = :reason WHERE id = :id AND disabled_at IS NULL RETURNING id
+
+-- name: drop_deliveries
+-- Those that are under way end by themselves.
+UPDATE delivery SET status = 'failed', error = :error, finished_at = :now
+WHERE webhook_id = :webhook_id AND finished_at IS NULL AND lease_until IS NULL
+
+-- name: rotate_webhook
+UPDATE webhook SET previous_secret = secret, previous_until = :until, secret = :secret WHERE id = :id RETURNING id
+
+-- name: delete_webhook
+DELETE FROM webhook WHERE id = :id RETURNING id
+
+-- name: webhook_failed
+UPDATE webhook SET failures = failures + 1, failing_since = COALESCE(failing_since, :now) WHERE id = :id RETURNING *
+
+-- name: webhook_worked
+UPDATE webhook SET failures = 0, failing_since = NULL WHERE id = :id AND failures > 0
+
+-- name: add_webhook_secret
+INSERT INTO webhook_secret (account_id, secret, created_at) VALUES (:account_id, :secret, :now) ON CONFLICT DO NOTHING
+
+-- name: webhook_secret
+SELECT secret, previous_secret, previous_until FROM webhook_secret WHERE account_id = :account_id
+
+-- name: rotate_webhook_secret
+UPDATE webhook_secret SET previous_secret = secret, previous_until = :until, secret = :secret
+WHERE account_id = :account_id RETURNING account_id
+
+-- name: add_delivery
+INSERT INTO delivery (id, account_id, task_id, n, event, url, lane, status, tries, due_at, begun_at, created_at)
+VALUES (:id, :account_id, :task_id, :n, :event, :url, :lane, :status, 0, :now, :now, :now)
+
+-- name: add_webhook_delivery
+-- To where the webhook is now; one that is disabled meanwhile leaves a line that can be replayed.
+INSERT INTO delivery (id, account_id, task_id, n, event, url, lane, webhook_id, status, tries, due_at, begun_at, created_at,
+    error, finished_at)
+SELECT CAST(:id AS TEXT), account_id, CAST(:task_id AS TEXT), CAST(:n AS BIGINT), CAST(:event AS TEXT), url, lane, id,
+    CASE WHEN disabled_at IS NULL THEN CAST(:status AS TEXT) ELSE 'failed' END, 0, CAST(:now AS BIGINT),
+    CAST(:now AS BIGINT), CAST(:now AS BIGINT), CASE WHEN disabled_at IS NULL THEN NULL ELSE CAST(:error AS TEXT) END,
+    CASE WHEN disabled_at IS NULL THEN NULL ELSE CAST(:now AS BIGINT) END
+FROM webhook WHERE id = :webhook_id RETURNING id
+
+-- name: unfinished_delivery
+-- An earlier delivery of the same task to the same receiver that is not through. Locked, so that its end is not missed.
+SELECT id FROM delivery
+WHERE task_id = :task_id AND COALESCE(webhook_id, '') = :webhook_id AND finished_at IS NULL ORDER BY n LIMIT 1 /*for update*/
+
+-- name: promote_delivery
+-- The next one of the same task for the same receiver.
+UPDATE delivery SET status = 'pending', due_at = :now WHERE id = (
+    SELECT id FROM delivery WHERE task_id = :task_id AND COALESCE(webhook_id, '') = :webhook_id AND status = 'waiting'
+    ORDER BY n LIMIT 1
+)
+
+-- name: lanes
+-- Lanes in which something waits, in the order of their names from one on, and when the first of it is due.
+WITH RECURSIVE found (lane) AS (
+    SELECT * FROM (
+        SELECT lane FROM delivery WHERE status = 'pending' AND lane > :after ORDER BY lane LIMIT 1
+    ) AS start
+    UNION ALL
+    SELECT (
+        SELECT lane FROM delivery WHERE status = 'pending' AND lane > found.lane ORDER BY lane LIMIT 1
+    ) FROM found WHERE found.lane IS NOT NULL
+)
+SELECT lane, (
+    SELECT due_at FROM delivery WHERE status = 'pending' AND lane = found.lane ORDER BY due_at LIMIT 1
+) AS due_at FROM found WHERE lane IS NOT NULL LIMIT :limit
+
+-- name: claim_deliveries
+-- A delivery under way is due again when its lease ends.
+WITH due AS MATERIALIZED (
+    SELECT id FROM delivery WHERE status = 'pending' AND lane = :lane AND due_at <= :now
+    ORDER BY due_at LIMIT :limit /*skip locked*/
+)
+UPDATE delivery SET tries = tries + 1, due_at = :lease_until, lease_until = :lease_until
+WHERE id IN (SELECT id FROM due) RETURNING *
+
+-- name: end_try
+-- What became of one try; no row when its lease was lost to another one.
+UPDATE delivery SET status = :status, due_at = :due_at, http_status = :http_status, error = :error,
+    finished_at = :finished_at, lease_until = NULL
+WHERE id = :id AND tries = :tries AND status = 'pending' AND lease_until IS NOT NULL RETURNING id
+
+-- name: release_try
+-- A try that did not take place.
+UPDATE delivery SET tries = tries - 1, due_at = :now, lease_until = NULL
+WHERE id = :id AND tries = :tries AND status = 'pending' AND lease_until IS NOT NULL
+
+-- name: release_tries
+-- Those of a process that is gone.
+UPDATE delivery SET due_at = :now, lease_until = NULL WHERE status = 'pending' AND lease_until IS NOT NULL
+
+-- name: replay_delivery
+UPDATE delivery SET status = 'pending', tries = 0, due_at = :now, begun_at = :now, finished_at = NULL, error = NULL,
+    http_status = NULL, url = COALESCE((SELECT webhook.url FROM webhook WHERE webhook.id = delivery.webhook_id), url),
+    lane = COALESCE((SELECT webhook.lane FROM webhook WHERE webhook.id = delivery.webhook_id), lane)
+WHERE id = :id AND finished_at IS NOT NULL RETURNING id
+
+-- name: delivery
+SELECT delivery.*, task.public_id FROM delivery LEFT JOIN task ON task.id = delivery.task_id WHERE delivery.id = :id
+
+-- name: deliveries
+-- A page of an account's deliveries, newest first.
+SELECT delivery.*, task.public_id FROM delivery LEFT JOIN task ON task.id = delivery.task_id
+WHERE delivery.account_id = :account_id AND delivery.id < :before
+    AND (CAST(:status AS TEXT) IS NULL OR delivery.status = CAST(:status AS TEXT))
+    AND (CAST(:webhook_id AS TEXT) IS NULL OR delivery.webhook_id = CAST(:webhook_id AS TEXT))
+ORDER BY delivery.id DESC LIMIT :limit
+
+-- name: deliveries_of_task
+SELECT delivery.*, task.public_id FROM delivery JOIN task ON task.id = delivery.task_id
+WHERE delivery.task_id = :task_id AND delivery.id < :before
+    AND (CAST(:status AS TEXT) IS NULL OR delivery.status = CAST(:status AS TEXT))
+    AND (CAST(:webhook_id AS TEXT) IS NULL OR delivery.webhook_id = CAST(:webhook_id AS TEXT))
+ORDER BY delivery.id DESC LIMIT :limit
+
+-- name: delete_deliveries
+DELETE FROM delivery WHERE task_id = :task_id

@@ -72,6 +72,7 @@ CREATE TABLE task (
     parts BIGINT NOT NULL,
     metadata TEXT NOT NULL,
     extra TEXT NOT NULL,
+    callbacks TEXT NOT NULL,
     idempotency_key TEXT,
     request_digest TEXT,
     created_at BIGINT NOT NULL,
@@ -116,3 +117,53 @@ CREATE INDEX event_account ON event (account_id, seq);
 -- Rows of these tables are updated in place many times: leave room on their pages, and vacuum early.
 ALTER TABLE task SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01);
 ALTER TABLE account SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+
+CREATE TABLE webhook (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    events TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until BIGINT,
+    failures BIGINT NOT NULL,
+    failing_since BIGINT,
+    disabled_at BIGINT,
+    disabled_reason TEXT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX webhook_account ON webhook (account_id, created_at);
+
+CREATE TABLE webhook_secret (
+    account_id TEXT NOT NULL PRIMARY KEY,
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until BIGINT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE delivery (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    task_id TEXT,
+    n BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    url TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    webhook_id TEXT,
+    status TEXT NOT NULL CHECK (status IN ('waiting', 'pending', 'sent', 'skipped', 'failed')),
+    tries BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    lease_until BIGINT,
+    http_status BIGINT,
+    error TEXT,
+    begun_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    created_at BIGINT NOT NULL,
+    CHECK ((finished_at IS NOT NULL) = (status IN ('sent', 'skipped', 'failed')))
+);
+CREATE INDEX delivery_lane ON delivery (lane, due_at) WHERE status = 'pending';
+CREATE INDEX delivery_task ON delivery (task_id, n);
+CREATE INDEX delivery_account ON delivery (account_id, id);
+CREATE INDEX delivery_webhook ON delivery (webhook_id) WHERE finished_at IS NULL;

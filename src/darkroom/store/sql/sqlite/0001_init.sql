@@ -72,6 +72,7 @@ CREATE TABLE task (
     parts INTEGER NOT NULL,
     metadata TEXT NOT NULL,
     extra TEXT NOT NULL,
+    callbacks TEXT NOT NULL,
     idempotency_key TEXT,
     request_digest TEXT,
     created_at INTEGER NOT NULL,
@@ -112,3 +113,53 @@ CREATE TABLE event (
 );
 CREATE UNIQUE INDEX event_task ON event (task_id, n);
 CREATE INDEX event_account ON event (account_id, seq);
+
+CREATE TABLE webhook (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    events TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until INTEGER,
+    failures INTEGER NOT NULL,
+    failing_since INTEGER,
+    disabled_at INTEGER,
+    disabled_reason TEXT,
+    created_at INTEGER NOT NULL
+);
+CREATE INDEX webhook_account ON webhook (account_id, created_at);
+
+CREATE TABLE webhook_secret (
+    account_id TEXT NOT NULL PRIMARY KEY,
+    secret TEXT NOT NULL,
+    previous_secret TEXT,
+    previous_until INTEGER,
+    created_at INTEGER NOT NULL
+);
+
+CREATE TABLE delivery (
+    id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    task_id TEXT,
+    n INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    url TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    webhook_id TEXT,
+    status TEXT NOT NULL CHECK (status IN ('waiting', 'pending', 'sent', 'skipped', 'failed')),
+    tries INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    lease_until INTEGER,
+    http_status INTEGER,
+    error TEXT,
+    begun_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    created_at INTEGER NOT NULL,
+    CHECK ((finished_at IS NOT NULL) = (status IN ('sent', 'skipped', 'failed')))
+);
+CREATE INDEX delivery_lane ON delivery (lane, due_at) WHERE status = 'pending';
+CREATE INDEX delivery_task ON delivery (task_id, n);
+CREATE INDEX delivery_account ON delivery (account_id, id);
+CREATE INDEX delivery_webhook ON delivery (webhook_id) WHERE finished_at IS NULL;
