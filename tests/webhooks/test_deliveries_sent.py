@@ -212,6 +212,7 @@ async def test_a_delivery_is_given_up_after_its_last_try_and_its_webhook_is_disa
     office: Office, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.usual = 500
+    office.schedule = (0, 400, 400, 400)  # so that the first failure is within the first half, however busy the machine is
     webhook = await office.subscribe(receiver.url("/hook?token=hidden"))
     await office.canceled(to(webhook))
     caplog.set_level("INFO", "darkroom")
