@@ -202,16 +202,14 @@ class Service:
             price=model.price * command.count,
             metadata=command.metadata,
             extra=command.extra,
+            callbacks=await self.subscriptions.callbacks(account_id, command),
             created_at=now,
         )
-        callbacks = await self.subscriptions.callbacks(account_id, command)
         if not command.parts:
-            return (replace(task, callbacks=callbacks),)
-        parent = replace(task, inputs=(), price=0, parts=len(files), callbacks=callbacks)
-        return parent, *(
-            replace(task, id=new_id(now), public_id=dialect.mint_id(), inputs=inputs, parent_id=parent.id, metadata={})
-            for inputs in files
-        )
+            return (task,)
+        parent = replace(task, inputs=(), price=0, parts=len(files))
+        part = replace(task, parent_id=parent.id, metadata={}, callbacks=None)
+        return parent, *(replace(part, id=new_id(now), public_id=dialect.mint_id(), inputs=inputs) for inputs in files)
 
     async def digest(self, command: Submit) -> str:
         """What makes two requests the same one. An upload has a new id each time: its content counts."""

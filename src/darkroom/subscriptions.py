@@ -6,8 +6,9 @@ the account's single requests, to whoever has its key.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .core import webhook_commands as commands
 from .core.commands import Deleted, Submit
@@ -23,6 +24,8 @@ from .store import Store
 from .store.outbox import END
 
 MOST = 20  # webhooks of one account
+FRESH = 1.0  # seconds that a look-up is trusted: so late hears a webhook of tasks that another server takes
+REMEMBERED = 10_000  # accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,26 @@ class Subscriptions:
     store: Store
     hub: Hub
     clock: Callable[[], int]
+    known: dict[str, tuple[tuple[Callback, ...], float]] = field(default_factory=dict, repr=False)
 
     async def callbacks(self, account_id: str, command: Submit) -> Callbacks | None:
         """Who is to be told of a task that this command makes."""
-        webhooks = await self.store.outbox.webhooks(account_id)
-        to = [Callback(webhook.events, webhook.id) for webhook in webhooks if webhook.disabled_at is None]
+        known = self.known.get(account_id)
+        to = known[0] if known and known[1] > time.monotonic() else await self.enabled(account_id)
         if command.webhook is not None:
             url, origin = receiver(command.webhook, "webhook")
             await self.store.outbox.request_secrets(account_id, self.clock())  # so that it is there to be read
-            to.append(Callback(command.webhook_events or ENDS, None, url, lane_name(account_id, origin)))
-        return Callbacks(command.base_url, tuple(to)) if to else None
+            to = (*to, Callback(command.webhook_events or ENDS, None, url, lane_name(account_id, origin)))
+        return Callbacks(command.base_url, to) if to else None
+
+    async def enabled(self, account_id: str) -> tuple[Callback, ...]:
+        """The account's webhooks that are told of new tasks."""
+        webhooks = await self.store.outbox.webhooks(account_id)
+        to = tuple(Callback(webhook.events, webhook.id) for webhook in webhooks if webhook.disabled_at is None)
+        if len(self.known) >= REMEMBERED:
+            self.known.clear()
+        self.known[account_id] = to, time.monotonic() + FRESH
+        return to
 
     async def handle(self, account_id: str, command: WebhookCommand) -> WebhookResult | Deleted:
         """Carry out a command."""
@@ -56,7 +69,9 @@ class Subscriptions:
                 return await self.change(account_id, command)
             case commands.DeleteWebhook():
                 webhook = await self.own(account_id, command.webhook_id)
-                return Deleted(int(await self.store.outbox.delete(webhook.id, self.clock())))
+                deleted = await self.store.outbox.delete(webhook.id, self.clock())
+                self.known.pop(account_id, None)
+                return Deleted(int(deleted))
             case commands.RotateWebhook() | commands.GetWebhookSecret():
                 return await self.secret(account_id, command)
             case commands.TryWebhook():
@@ -78,6 +93,7 @@ class Subscriptions:
         lane, secret = lane_name(account_id, origin), new_secret()
         webhook = Webhook(new_id(now), account_id, url, lane, command.events, secret, created_at=now)
         await self.store.outbox.add(webhook)
+        self.known.pop(account_id, None)
         return commands.NewWebhook(webhook)
 
     async def own(self, account_id: str, webhook_id: str) -> Webhook:
@@ -96,6 +112,7 @@ class Subscriptions:
         if command.events is not None:
             webhook = replace(webhook, events=command.events)
         await self.store.outbox.change(webhook, command.disabled, self.clock())
+        self.known.pop(account_id, None)
         self.hub.notify(WEBHOOK)
         return await self.own(account_id, webhook.id)
 

@@ -151,7 +151,7 @@ async def test_a_receiver_that_was_down_gets_its_delivery_when_it_is_up(office: 
         await receiver.open()
         (got,) = await receiver.until(1)
         (log,) = await office.until(Status.SENT)
-    assert (log.id, log.tries > 2) == (got.id, True)
+    assert (log.id, log.tries >= 2) == (got.id, True)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ async def test_a_delivery_is_given_up_after_its_last_try_and_its_webhook_is_disa
     office: Office, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.usual = 500
-    office.schedule = (0, 400, 400, 400)  # so that the first failure is within the first half, however busy the machine is
+    office.schedule = (0, 400, 400, 400)  # so that the first failure is in the first half, however busy the machine
     webhook = await office.subscribe(receiver.url("/hook?token=hidden"))
     await office.canceled(to(webhook))
     caplog.set_level("INFO", "darkroom")
