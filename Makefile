@@ -33,7 +33,7 @@ serve: $(READY)
 
 lock:  ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra onnx --group build --group test --group check --group bench --universal \
+	$(BIN)/uv pip compile pyproject.toml --extra onnx --extra otel --group build --group test --group check --group bench --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --quiet --output-file requirements.lock
 

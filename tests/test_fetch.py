@@ -6,75 +6,19 @@ import asyncio
 import gzip
 import io
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 
 import pytest
 
 from darkroom.core.errors import Code, TaskError
 from darkroom.fetch import Fetcher
-
-PICTURE = bytes(range(256)) * 1000
-LOOPBACK = ["127.0.0.0/8", "::1/128"]
-
-
-@dataclass
-class Site:
-    """A server that answers each path as told, and remembers the requests."""
-
-    pages: dict[str, bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]] = field(default_factory=dict)
-    requests: list[str] = field(default_factory=list)
-    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
-    port: int = 0
-
-    def url(self, path: str, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}"
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.requests.append(request)
-            page = self.pages[request.split()[1]]
-            if isinstance(page, bytes):
-                writer.write(page)
-                await writer.drain()
-            else:
-                await page(writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            self.hung_up.set()
-        finally:
-            writer.close()
+from web_sites import LOOPBACK, PICTURE, Site, fetch, page, redirect, refusal, serving
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    site = Site()
-    server = await asyncio.start_server(site.answer, "127.0.0.1", 0)
-    site.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with serving() as site:
         yield site
-
-
-def page(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def redirect(location: str, *headers: str) -> bytes:
-    return page(b"", f"Location: {location}", *headers, status="302 Found")
-
-
-async def fetch(url: str, **options) -> bytes:
-    to = io.BytesIO()
-    await Fetcher(**{"allow": LOOPBACK, **options}).fetch(url, to)
-    return to.getvalue()
-
-
-async def refusal(url: str, **options) -> TaskError:
-    with pytest.raises(TaskError) as caught:
-        await fetch(url, **options)
-    assert caught.value.param is None
-    return caught.value
 
 
 async def test_a_file_is_downloaded(site: Site) -> None:
@@ -192,56 +136,6 @@ async def test_a_redirect_to_a_url_that_is_not_fetched_is_refused(site: Site, lo
     site.pages["/"] = redirect(location)
     error = await refusal(site.url("/"))
     assert ("http and https" in error.message) != ("password" in error.message)
-
-
-def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Be the name server of `pictures.example`, which answers differently each time; returns what it was asked."""
-    asked: list[str] = []
-    genuine = socket.getaddrinfo
-
-    def getaddrinfo(host, port, *args, **kwargs):
-        if host != "pictures.example":
-            return genuine(host, port, *args, **kwargs)
-        asked.append(host)
-        addresses = answers[min(len(asked), len(answers)) - 1]
-        return [entry for address in addresses for entry in genuine(address, port, *args, **kwargs)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return asked
-
-
-async def test_a_name_is_resolved_once_so_that_a_second_answer_changes_nothing(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = resolving(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
-    site.pages["/"] = page(PICTURE)
-    assert await fetch(site.url("/", "pictures.example"), allow=["127.0.0.1/32"]) == PICTURE
-    assert asked == ["pictures.example"]
-
-
-async def test_a_redirect_to_the_same_name_is_checked_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolving(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
-    site.pages["/"] = redirect("/next")
-    site.pages["/next"] = page(PICTURE)
-    error = await refusal(site.url("/", "pictures.example"), allow=["127.0.0.1/32"])
-    assert "private or reserved" in error.message
-    assert len(site.requests) == 1
-
-
-async def test_one_private_address_among_several_is_enough_to_refuse(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolving(monkeypatch, ["127.0.0.1", "10.0.0.1"])
-    site.pages["/"] = page(PICTURE)
-    error = await refusal(site.url("/", "pictures.example"), allow=["127.0.0.1/32"])
-    assert "private or reserved" in error.message
-    assert site.requests == []
-
-
-async def test_the_next_address_is_tried_when_one_does_not_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolving(monkeypatch, ["127.0.0.2", "127.0.0.1"])
-    site.pages["/"] = page(PICTURE)
-    assert await fetch(site.url("/", "pictures.example")) == PICTURE
 
 
 BAD_URLS = {

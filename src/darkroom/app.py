@@ -15,7 +15,8 @@ from pathlib import Path
 
 from obstore.exceptions import BaseError as ObjectsError
 
-from . import engines
+from . import engines, tracing
+from .admission import Admission
 from .config import Settings, SettingsError
 from .core.catalog import Catalog
 from .core.ids import new_id
@@ -31,10 +32,12 @@ from .janitor import Janitor
 from .keys import Keyring, create_key
 from .marks import Credentials, Label, Provenance
 from .media import Limits
+from .moderation import Moderation, moderators
 from .objects import Objects
 from .objects.signing import Signer, SigningKey
 from .positions import Positions
 from .reach import Reach
+from .readiness import Readiness
 from .results import Results
 from .sending import Sender
 from .service import Service, utc_now
@@ -42,6 +45,7 @@ from .store import Store
 from .subscriptions import Subscriptions
 from .web import Application, Pipeline, mounts
 from .web.cross_origin import CrossOrigin
+from .web.scrape import metrics_route
 from .webhooks import Webhooks
 from .worker import Worker
 
@@ -69,6 +73,10 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             objects = Objects.open(settings.objects_url)
         signer = await make_signer(store, settings)
         dialects = make_dialects(settings)
+        if settings.traces_url:
+            with blamed_on("traces_url"):
+                tracing.start(settings.traces_url, f"{socket.gethostname()}-{os.getpid()}")
+            stack.push_async_callback(asyncio.to_thread, tracing.stop)
         slots = settings.worker_count
         made = make_engines(settings)
         catalog = make_catalog(settings, made, dialects)
@@ -76,7 +84,9 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000))
         finishers = Children("darkroom.finish:finish", max(1, slots), settings.engine_memory_mib)
         stack.push_async_callback(finishers.close)
-        results = Results(objects, finishers, await make_provenance(settings))
+        with blamed_on("moderators"):
+            moderation = make_moderation(settings)
+        results = Results(objects, finishers, await make_provenance(settings), moderation)
         max_bytes = settings.max_upload_mib << 20
         with blamed_on("fetch_allow"):
             fetcher = Fetcher(allow=settings.fetch_allow, max_bytes=max_bytes, timeout=settings.fetch_seconds)
@@ -95,6 +105,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
             device_credits=settings.device_credits,
+            readiness=Readiness(settings.ready_queue),
+            admission=Admission(objects, moderation, settings.require_consent),
         )
         application = make_application(settings, service, dialects)
         first_key = None
@@ -143,6 +155,13 @@ async def canceled(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait for its end."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def make_moderation(settings: Settings) -> Moderation:
+    """Who is asked about content."""
+    seconds = settings.moderation_seconds
+    asked = moderators(settings.moderators, settings.moderation_url, settings.moderation_key, seconds)
+    return Moderation(asked, seconds=seconds, closed=settings.moderation_fail == "closed")
 
 
 async def make_signer(store: Store, settings: Settings) -> Signer:
@@ -244,7 +263,10 @@ def make_application(settings: Settings, service: Service, dialects: Sequence[Di
         mounted = mounts(dialects, settings.mounts)
     native = next(dialect for dialect in dialects if dialect.name == "native")
     pipeline = Pipeline(service, settings.public_url.rstrip("/") or None)
-    return Application(service, mounted, pipeline, native, CrossOrigin(settings.cors_origins))
+    own = (
+        [metrics_route(settings, service.store, service.readiness, service.clock)] if settings.metrics != "off" else []
+    )
+    return Application(service, mounted, pipeline, native, CrossOrigin(settings.cors_origins), own)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `webhook`, `new`."""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `webhook`, `review`, `new`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ key_app = typer.Typer(help="API keys.", no_args_is_help=True)
 credit_app = typer.Typer(help="Credits of accounts.", no_args_is_help=True)
 task_app = typer.Typer(help="Tasks on a running server.", no_args_is_help=True)
 webhook_app = typer.Typer(help="What webhooks were sent.", no_args_is_help=True)
+review_app = typer.Typer(help="Tasks that moderation holds for a person.", no_args_is_help=True)
 new_app = typer.Typer(help="A package to begin with, for a dialect or an engine of your own.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
 app.add_typer(credit_app, name="credit")
 app.add_typer(task_app, name="task")
 app.add_typer(webhook_app, name="webhook")
+app.add_typer(review_app, name="review")
 app.add_typer(new_app, name="new")
 
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings.", envvar="DARKROOM_CONFIG")]
@@ -252,6 +254,47 @@ def webhook_replay(
         for each in found:
             client.replay(each)
             print(f"sending {each} again")
+
+
+@review_app.command("list")
+def review_list(data: Data = None, database: Database = None, config: Config = None) -> None:
+    """List held tasks, oldest first, with the files in object storage that they are about."""
+    from .reviews import looked_at
+
+    for task in in_store(settings_from(config, data=data, database=database), lambda store: store.held()):
+        print(f"{task.public_id}  {task.operation}  {task.model}  account {task.account_id}")
+        for line in looked_at(task):
+            print(f"    {line}")
+
+
+@review_app.command("approve")
+def review_approve(task_id: str, data: Data = None, database: Database = None, config: Config = None) -> None:
+    """Let a held task go on."""
+    from .reviews import approve
+    from .service import utc_now
+
+    settings = settings_from(config, data=data, database=database)
+    in_store(settings, lambda store: approve(store, task_id, utc_now()))
+    print(f"approved {task_id}")
+
+
+@review_app.command("refuse")
+def review_refuse(
+    task_id: str,
+    reason: Annotated[str, typer.Option(help="What its caller is told.")] = "",
+    data: Data = None,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """End a held task; its credits come back, and what it made is removed."""
+    from .objects import Objects
+    from .reviews import refuse
+    from .service import utc_now
+
+    settings = settings_from(config, data=data, database=database)
+    objects = Objects.open(settings.objects_url)
+    in_store(settings, lambda store: refuse(store, objects, task_id, reason, utc_now()))
+    print(f"refused {task_id}")
 
 
 @new_app.command("dialect")

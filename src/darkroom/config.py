@@ -28,12 +28,15 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set. Paths may be relative to the working directory."""
+    """Everything that can be set. Paths may be relative to the working directory.
+
+    What may hold a secret is not shown.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     data: str = "./darkroom-data"
-    database: str = ""
+    database: str = field(default="", repr=False)  # it may hold a password
     objects: str = ""
     public_url: str = ""
     workers: int = -1
@@ -62,13 +65,25 @@ class Settings:
     c2pa_timestamp_url: str = ""
     device_credits: int = -1
     cors_origins: tuple[str, ...] = ()
+    metrics: str = "local"
+    metrics_key: str = field(default="", repr=False)
+    traces_url: str = field(default="", repr=False)
+    ready_queue: int = 0
+    drain_seconds: float = 0.0
+    max_connections: int = 4096
+    moderators: tuple[str, ...] = ()
+    moderation_url: str = field(default="", repr=False)
+    moderation_key: str = field(default="", repr=False)
+    moderation_seconds: float = 10.0
+    moderation_fail: str = "closed"
+    require_consent: bool = False
     log_level: str = "info"
     defaults: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     prices: dict[str, int] = field(default_factory=dict)
     mounts: dict[str, str] = field(default_factory=dict)
-    engine: dict[str, dict[str, Any]] = field(default_factory=dict)
-    dialect: dict[str, dict[str, Any]] = field(default_factory=dict)
+    engine: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    dialect: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def data_dir(self) -> Path:
@@ -162,6 +177,7 @@ TYPES: dict[str, Any] = {
     "engine": dict[str, dict[str, Any]],
     "dialect": dict[str, dict[str, Any]],
     "cors_origins": tuple[str, ...],
+    "moderators": tuple[str, ...],
 }
 TYPES |= {name: type(getattr(DEFAULTS, name)) for name in NAMES if name not in TYPES}
 
@@ -180,7 +196,12 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_pixels": (1, 10**9),
     "fetch_seconds": (0.1, 600),
     "webhook_seconds": (0.1, 30),
+    "ready_queue": (0, 20_000),
+    "drain_seconds": (0, 3600),
+    "moderation_seconds": (0.1, 600),
+    "max_connections": (1, 1_000_000),
 }
+SHORTEST_KEY = 16  # characters of a secret that an operator makes up
 PRICES = (0, 10**9)
 
 
@@ -203,7 +224,25 @@ def check(settings: Settings) -> list[str]:
         problems.append("public_url must begin with http:// or https://")
     if settings.database and not settings.database.startswith(("sqlite:", "postgresql://", "postgres://")):
         problems.append("database must be sqlite:PATH or postgresql://HOST/NAME")
-    return problems + check_provenance(settings)
+    return problems + check_watching(settings) + check_provenance(settings)
+
+
+def check_watching(settings: Settings) -> list[str]:
+    """What is wrong with who watches the server and its content."""
+    problems = []
+    if settings.metrics not in ("off", "local", "open"):
+        problems.append("metrics is one of off, local, open")
+    if settings.metrics_key and (len(settings.metrics_key) < SHORTEST_KEY or not settings.metrics_key.isascii()):
+        problems.append(f"metrics_key must have {SHORTEST_KEY} ASCII characters or more, so that nobody guesses it")
+    urls = {"traces_url": settings.traces_url, "moderation_url": settings.moderation_url}
+    problems += [
+        f"{name} must begin with http:// or https://"
+        for name, url in urls.items()
+        if url and not url.startswith(("http://", "https://"))
+    ]
+    if settings.moderation_fail not in ("closed", "open"):
+        problems.append("moderation_fail is one of closed, open")
+    return problems
 
 
 def check_provenance(settings: Settings) -> list[str]:

@@ -1,8 +1,8 @@
 """Downloads of callers' URLs, so that a URL can never reach what only this server can reach.
 
-The host is resolved once, every address is checked, and the connection goes to a checked address, so that a name server
-which changes its mind gains nothing; each redirect starts over. Size, time and the number of redirects are bounded, and
-nothing of this server travels along: no proxy, cookie, referrer or credential.
+The host is looked up once, every address is checked, and the connection goes to a checked address, so that a name
+server which changes its mind gains nothing; each redirect starts over. Size, time and the number of redirects are
+bounded, and nothing of this server travels along: no proxy, cookie, referrer or credential.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from typing import BinaryIO
 
 import httpx
 
+from . import metrics
 from .core.errors import Code, TaskError
+from .names import Names
 from .reach import AddressRefusedError, HostUnknownError, Reach
 
 REDIRECTS = {301, 302, 303, 307, 308}
 LATER = {408, 425, 429, 500, 502, 503, 504}  # statuses after which another try may succeed
 HEADERS = {"User-Agent": "darkroom", "Accept": "image/*, video/*, */*;q=0.1", "Accept-Encoding": "identity"}
+WEB_PORTS = {80, 443}
+FREE_PORTS = 1024  # below it, and but for the two, other services listen, and what is sent to them might mean something
 CHUNK = 64 * 1024  # bytes
 CONNECT_TIMEOUT = 10.0  # seconds for one address; a host may have several
 
@@ -26,13 +30,19 @@ CONNECT_TIMEOUT = 10.0  # seconds for one address; a host may have several
 class Fetcher:
     """Downloads within limits: `max_bytes` of a body, `timeout` in seconds for everything together.
 
-    `allow` names networks (CIDR) that may be reached although they are not public.
+    `allow` names networks (CIDR) that may be reached although they are not public; `names` looks hosts up.
     """
 
     def __init__(
-        self, *, allow: Sequence[str] = (), max_bytes: int = 50_000_000, timeout: float = 30.0, max_redirects: int = 3
+        self,
+        *,
+        allow: Sequence[str] = (),
+        max_bytes: int = 50_000_000,
+        timeout: float = 30.0,
+        max_redirects: int = 3,
+        names: Names | None = None,
     ) -> None:
-        self._reach = Reach(allow)
+        self._reach = Reach(allow, names)
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._max_redirects = max_redirects
@@ -44,13 +54,21 @@ class Fetcher:
         After an error `to` holds a part of the body, or nothing.
         """
         try:
+            await self._fetch(url, to)
+        except TaskError as error:
+            metrics.FETCHES.labels(error.code.value).inc()
+            raise
+        metrics.FETCHES.labels("ok").inc()
+
+    async def _fetch(self, url: str, to: BinaryIO) -> None:
+        try:
             async with asyncio.timeout(self._timeout):
                 await self._follow(url, to)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise TaskError(
                 Code.TIMED_OUT,
                 f"The URL did not deliver its file within {self._timeout:g} seconds. Try again, or upload the file.",
-                detail=f"{url}: {error!r}",
+                detail=f"{shown(url)}: {error!r}",
                 retryable=True,
             ) from error
         except httpx.HTTPError as error:
@@ -161,6 +179,9 @@ def _parsed(text: str, base: httpx.URL | None = None) -> httpx.URL:
         )
     if not url.raw_host or not 0 <= (url.port or 0) <= 65535:
         raise TaskError(Code.INVALID_INPUT, "The URL has no valid host and port. Write it as https://host/path.")
+    if url.port is not None and url.port < FREE_PORTS and url.port not in WEB_PORTS:
+        message = f"Port {url.port} is that of another service. Give a URL on port 80, 443, or from {FREE_PORTS}."
+        raise TaskError(Code.INVALID_INPUT, message)
     return url
 
 
@@ -178,6 +199,11 @@ def _unreachable(url: str, error: Exception | None) -> TaskError:
     return TaskError(
         Code.INVALID_INPUT,
         "The host of the URL cannot be reached or does not speak HTTP properly. Check the URL, or upload the file.",
-        detail=f"{url}: {error!r}",
+        detail=f"{shown(url)}: {error!r}",
         retryable=True,
     )
+
+
+def shown(url: str) -> str:
+    """A URL for the log: what follows the path may be a secret of the caller."""
+    return url.partition("#")[0].partition("?")[0]

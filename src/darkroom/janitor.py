@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from . import metrics
 from .core.errors import Code, TaskError
 from .core.machine import Policy, after_failure, decide
 from .core.task import Task, Trigger
@@ -50,7 +51,7 @@ class Janitor:
             if not ended:
                 break
         while late := await self._store.overdue(now):
-            ended = sum([await self._end(task, Trigger.FAIL, OVERDUE, now) for task in late])
+            ended = sum([await self._give_up_waiting(task, now) for task in late])
             count += ended
             if not ended:
                 break
@@ -61,6 +62,12 @@ class Janitor:
         trigger = Trigger.CANCEL if task.cancel else after_failure(task, WORKER_LOST, self._policy)
         ended = await self._end(task, trigger, None if task.cancel else WORKER_LOST, now)
         if ended:
+            await self._results.discard_attempt(task)
+        return ended
+
+    async def _give_up_waiting(self, task: Task, now: int) -> bool:
+        ended = await self._end(task, Trigger.FAIL, OVERDUE, now)
+        if ended and task.attempt:  # a run may have made something that a person was to look at
             await self._results.discard_attempt(task)
         return ended
 
@@ -75,6 +82,7 @@ class Janitor:
         if done is None:
             return False
         write_outcome(done, error)
+        metrics.ended(done, error)
         self._hub.notify(WORK)
         self._hub.changed(task)
         return True

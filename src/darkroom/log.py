@@ -6,12 +6,15 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
+from contextvars import ContextVar
 from enum import StrEnum
 
 from .core.errors import TaskError
 from .core.task import State, Task
 
 logger = logging.getLogger("darkroom")
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # of the request that is being served
 
 
 class Event(StrEnum):
@@ -19,6 +22,7 @@ class Event(StrEnum):
 
     SERVER_STARTED = "server.started"
     SERVER_STOPPING = "server.stopping"
+    REQUEST_ANSWERED = "request.answered"
     REQUEST_FAILED = "request.failed"
     TASK_SUBMITTED = "task.submitted"
     TASK_CLAIMED = "task.claimed"
@@ -31,14 +35,19 @@ class Event(StrEnum):
     ENGINE_FAILED = "engine.failed"
     LEASE_EXPIRED = "lease.expired"
     STORAGE_FAILED = "storage.failed"
+    MODERATION_FAILED = "moderation.failed"
     SIGNING_FAILED = "signing.failed"
     WEBHOOK_FAILED = "webhook.failed"
     WEBHOOK_DISABLED = "webhook.disabled"
     LOOP_FAILED = "loop.failed"
 
 
+counts: Counter[Event] = Counter()  # of this process, whatever the level
+
+
 def write(event: Event, *, level: int = logging.INFO, error: BaseException | None = None, **fields: object) -> None:
     """Log one event with what belongs to it. Fields must hold no secret."""
+    counts[event] += 1
     if logger.isEnabledFor(level):
         logger.log(level, event.value, extra={"fields": fields}, exc_info=error)
 
@@ -80,6 +89,8 @@ class JsonLines(logging.Formatter):
         line["time"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         if record.name != logger.name:
             line["logger"] = record.name
+        if request := REQUEST_ID.get():
+            line["request"] = request
         line |= {name: value for name, value in getattr(record, "fields", {}).items() if value is not None}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)

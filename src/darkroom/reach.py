@@ -6,10 +6,10 @@ that a name server which changes its mind gains nothing.
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from .names import Names, SystemNames
 
 Address = IPv4Address | IPv6Address
 
@@ -35,18 +35,20 @@ class AddressRefusedError(Exception):
 
 
 class Reach:
-    """`allow` names networks (CIDR) that may be reached although they are not public."""
+    """`allow` names networks (CIDR) that may be reached although they are not public; `names` looks hosts up."""
 
-    def __init__(self, allow: Sequence[str] = ()) -> None:
+    def __init__(self, allow: Sequence[str] = (), names: Names | None = None) -> None:
+        self._names = names or SystemNames()
         self._allow = tuple(ip_network(network) for network in allow)
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of a host, all of them checked; or `HostUnknownError`, `AddressRefusedError`."""
+        """The addresses of a host, all checked; or `HostUnknownError`, `AddressRefusedError`, `TimeoutError`."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await self._names(host, port)
+        except TimeoutError:
+            raise  # not found out, which is no answer
         except (OSError, UnicodeError) as error:
             raise HostUnknownError(f"{host}: {error!r}") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for text in addresses:
             if not self.allows(ip_address(text)):
                 raise AddressRefusedError(f"{host} is {text}")

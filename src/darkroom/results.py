@@ -19,13 +19,22 @@ from .finish import Finished, FinishRequest
 from .log import Event, write
 from .marks import Mark, Provenance, source_type
 from .media import EXTENSIONS
+from .moderation import Media, Moderation, Stage, Verdict
 from .objects import Objects
+from .reviews import HeldForReviewError
 
 
 class Results:
     """Moves files for the worker. `provenance` is what results tell of where they come from."""
 
-    def __init__(self, objects: Objects, finishers: Children, provenance: Provenance | None = None) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        finishers: Children,
+        provenance: Provenance | None = None,
+        moderation: Moderation | None = None,
+    ) -> None:
+        self._moderation = moderation or Moderation(())
         self._objects = objects
         self._finishers = finishers
         self._provenance = provenance or Provenance()
@@ -44,7 +53,8 @@ class Results:
     ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
         """Store outputs with their thumbnails; what the store did not take whole is removed again.
 
-        `generative` says whether a generative AI model made them.
+        `generative` says whether a generative AI model made them. What moderation refuses is not stored; what it holds
+        is stored, and raised as `HeldForReviewError`.
         """
         check_outputs(outputs, workdir)
         mark = mark_of(task, generative=generative, prompt=self._provenance.prompts)
@@ -52,6 +62,8 @@ class Results:
         finished = await self._finishers.call(request, list[Finished])
         for reason in dict.fromkeys(item.unsigned for item in finished if item.unsigned):
             write(Event.SIGNING_FAILED, level=logging.WARNING, task=task.id, attempt=task.attempt, reason=reason)
+        media = [Media(item.path, item.media_type) for item in finished]
+        verdict = await self._moderation.decide(Stage.RESULT, task, media)
         artifacts: list[Artifact] = []
         try:
             for number, item in enumerate(finished):
@@ -60,7 +72,10 @@ class Results:
             await self.discard_attempt(task)
             raise
         warnings = [item.warnings for item in outputs] + [item.warnings for item in finished]
-        return tuple(artifacts), tuple(warning for some in warnings for warning in some)
+        told = tuple(warning for some in warnings for warning in some)
+        if verdict is Verdict.REVIEW:
+            raise HeldForReviewError(artifacts, told)
+        return tuple(artifacts), told
 
     async def _keep(self, key: str, item: Finished) -> Artifact:
         thumbnail_key = f"{key}.thumbnail" if item.thumbnail else None

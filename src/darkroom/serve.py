@@ -12,6 +12,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -25,10 +26,13 @@ import uvloop
 from .app import Server, running
 from .config import Settings
 from .log import Event, configure, write
+from .metrics import CONNECTIONS
 from .web.protocol import PollProtocol
 
 BACKLOG = 1024  # connections that wait to be accepted
 MAX_MESSAGE = 65_536  # bytes that a client may send over a WebSocket at once
+OTHER_FILES = 256  # that a server may have open beside its connections
+SWEEP = 10  # ticks of a tenth of a second between looks at all connections
 DRAIN = 3  # seconds that requests may take to end when the server stops
 LAST_RESORT = 9.5  # seconds after which a server that was told to stop ends, whatever still runs
 
@@ -40,6 +44,7 @@ class StartError(RuntimeError):
 def serve(settings: Settings) -> None:
     """Serve until a signal says to stop."""
     configure(settings.log_level)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the memory holds secrets
     make_folder(settings.data_dir)
     with only_server(settings):
         uvloop.run(serve_async(settings))
@@ -53,7 +58,7 @@ async def serve_async(settings: Settings) -> None:
     with listening(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         async with running(settings) as server:
-            http = HttpServer(http_config(server))
+            http = HttpServer(http_config(server, most_connections(settings)))
             serving = asyncio.create_task(http.serve(sockets=[listener]))
             await asyncio.wait({asyncio.create_task(http.ready.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
@@ -63,6 +68,8 @@ async def serve_async(settings: Settings) -> None:
             if serving.done():
                 raise StartError("the HTTP server stopped by itself") from serving.exception()
             write(Event.SERVER_STOPPING)
+            server.service.readiness.draining = True
+            await asyncio.sleep(settings.drain_seconds)
             end_for_certain()
             http.should_exit = True
             await asyncio.wait({serving}, timeout=DRAIN + 1)
@@ -80,13 +87,33 @@ class HttpServer(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: now and then, look at every connection."""
+        if counter % SWEEP == 0:
+            now = asyncio.get_running_loop().time()
+            CONNECTIONS.set(len(self.server_state.connections))
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, PollProtocol):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `serve_async`."""
         yield
 
 
-def http_config(server: Server) -> uvicorn.Config:
+def most_connections(settings: Settings) -> int:
+    """How many connections may be open: as the settings say, but not so many that no file can be opened any more."""
+    most, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_connections + OTHER_FILES
+    if most < wanted:
+        most = min(wanted, allowed) if allowed != resource.RLIM_INFINITY else wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, allowed))
+    return max(1, min(settings.max_connections, most - OTHER_FILES))
+
+
+def http_config(server: Server, connections: int = 4096) -> uvicorn.Config:
     """How HTTP is served. Time-outs in seconds."""
     return uvicorn.Config(
         server.application,
@@ -101,6 +128,7 @@ def http_config(server: Server) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,
+        limit_concurrency=connections + 1,
         timeout_keep_alive=65,
         timeout_graceful_shutdown=DRAIN,
     )

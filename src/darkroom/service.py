@@ -7,14 +7,15 @@ refusal is a `TaskError`.
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from . import downloads, metrics, tracing
+from .admission import Admission
 from .core import commands
 from .core.catalog import Catalog, check_inputs, check_params
 from .core.commands import (
@@ -46,6 +47,8 @@ from .log import Event, write
 from .objects import Objects
 from .objects.signing import Signer
 from .positions import Positions
+from .readiness import Readiness
+from .reviews import discard
 from .store import LAST, Store
 from .subscriptions import Subscriptions
 
@@ -77,15 +80,17 @@ class Service:
     policy: Policy
     task_lifetime: int  # milliseconds that a task may wait and run
     device_credits: int = -1  # of a device that logs in for the first time; below 0 none may
+    admission: Admission | None = None
     clock: Clock = utc_now
+    readiness: Readiness = field(default_factory=Readiness)
 
     async def handle(self, account_id: str | None, command: Command, dialect: Dialect) -> Result:
         """Carry out a command for an account; `None` is a caller without a key."""
         match command:
             case commands.Download():
-                return await self.download(command)
+                return await downloads.linked_result(self.store, self.objects, self.signer, command, self.clock())
             case commands.DownloadFile():
-                return await self.download_file(command)
+                return await downloads.linked_file(self.store, self.signer, command, self.clock())
             case commands.ListModels():
                 return (*self.catalog.named(command.names), *self.catalog.models)
             case commands.CheckHealth():
@@ -120,9 +125,9 @@ class Service:
                 return await self.subscriptions.handle(account_id, command)
 
     async def health(self, command: commands.CheckHealth) -> Health:
-        """Answer, with `ready` only when the database does; otherwise `unavailable`."""
+        """Answer, with `ready` only when more requests are welcome; otherwise `unavailable`."""
         if command.ready:
-            await self.store.ping()
+            await self.readiness.check(self.store)
         return Health()
 
     async def login(self, command: commands.Login, dialect: Dialect) -> Session:
@@ -143,6 +148,7 @@ class Service:
         tasks = await self.plan(account_id, command, dialect)
         key = command.idempotency_key
         try:
+            tasks = await self.admission.admit(tasks) if self.admission else tasks
             request_digest = await self.digest(command) if key else None
             made = await self.store.submit(tasks, idempotency_key=key, request_digest=request_digest)
         except TaskError:
@@ -151,7 +157,8 @@ class Service:
         if made.replayed:
             await self.inputs.discard(fetched(command, tasks))
             return await self.own_task(account_id, made.public_id)
-        write(Event.TASK_SUBMITTED, level=logging.DEBUG, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
+        write(Event.TASK_SUBMITTED, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
+        metrics.SUBMITTED.labels(dialect.name, tasks[0].model).inc(len(tasks) - bool(tasks[1:]))
         self.hub.notify(WORK, account_id, *((WEBHOOK,) if tasks[0].callbacks else ()))
         return as_stored(tasks, made.seqs)
 
@@ -201,7 +208,7 @@ class Service:
             warnings=warnings,
             price=model.price * command.count,
             metadata=command.metadata,
-            extra=command.extra,
+            extra=tracing.kept(command.extra),
             callbacks=await self.subscriptions.callbacks(account_id, command),
             created_at=now,
         )
@@ -301,14 +308,22 @@ class Service:
                 done = current.cancel or await self.store.mark_cancel(current.id)
                 self.hub.notify(CANCEL)
             else:
-                change = decide(current, Trigger.CANCEL, now=self.clock(), policy=self.policy)
-                done = change is not None and await self.store.apply(change) is not None
+                done = await self.cancel_at_once(current)
                 if done:
                     write(Event.TASK_CANCELED, task=current.id)
             if done:
                 self.hub.changed(current)
                 return
             current = await self.store.task(current.public_id)
+
+    async def cancel_at_once(self, task: Task) -> bool:
+        """Cancel a task without its worker; false when somebody else was first."""
+        change = decide(task, Trigger.CANCEL, now=self.clock(), policy=self.policy)
+        ended = await self.store.apply(change) if change is not None else None
+        if ended is not None:
+            metrics.ended(ended)
+            await discard(self.objects, task)
+        return ended is not None
 
     async def delete(self, account_id: str, command: commands.Delete) -> Deleted:
         """Forget tasks with their results. Unknown ids among known ones are passed over."""
@@ -328,27 +343,12 @@ class Service:
         """Make a task final without waiting for its worker, which learns from its next heartbeat that it lost."""
         current: Task | None = task
         while current is not None and not current.state.final:
-            change = decide(current, Trigger.CANCEL, now=self.clock(), policy=self.policy)
-            if change is not None and await self.store.apply(change) is not None:
+            if await self.cancel_at_once(current):
                 break
             current = await self.store.task(task.public_id)
         self.hub.changed(task)
 
     # ---- files
-
-    async def download(self, command: commands.Download) -> Content:
-        """A result, or its thumbnail, by a signed link."""
-        self.signer.verify(command.signature, self.clock())
-        task = await self.store.task(command.task_id)
-        if task is None or not 0 <= command.index < len(task.artifacts):
-            raise TaskError(Code.NOT_FOUND, "There is no such result.")
-        artifact = task.artifacts[command.index]
-        if not command.thumbnail:
-            return content(artifact.key, artifact.media_type, artifact.size)
-        if artifact.thumbnail_key is None:
-            raise TaskError(Code.NOT_FOUND, "This result has no thumbnail.")
-        stat = await self.objects.stat(artifact.thumbnail_key)
-        return content(artifact.thumbnail_key, "image/webp", stat.size if stat else 0)
 
     async def read_result(self, account_id: str, command: commands.ReadResult) -> Content:
         """A result, to its owner."""
@@ -357,21 +357,7 @@ class Service:
             raise TaskError(Code.CONFLICT, "The task is not finished yet. Query it until it is.", retryable=True)
         if not 0 <= command.index < len(task.artifacts):
             raise TaskError(Code.NOT_FOUND, "There is no such result.")
-        artifact = task.artifacts[command.index]
-        return content(artifact.key, artifact.media_type, artifact.size)
-
-    async def download_file(self, command: commands.DownloadFile) -> Content:
-        """An uploaded file, by a signed link."""
-        self.signer.verify(command.signature, self.clock())
-        found = await self.store.file(command.file_id)
-        if found is None:
-            raise TaskError(Code.NOT_FOUND, "There is no such file.")
-        return content(found[0].key, found[0].media_type, found[0].size)
-
-
-def content(key: str, media_type: str, size: int) -> Content:
-    """A stored file to be sent. A key is written once, so it makes a strong entity tag."""
-    return Content(key, media_type, size, f'"{hashlib.sha256(key.encode()).hexdigest()[:24]}"')
+        return downloads.result(task.artifacts[command.index])
 
 
 def as_stored(tasks: tuple[Task, ...], seqs: tuple[int, ...]) -> Task:

@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from . import metrics, tracing
 from .core.catalog import Catalog
 from .core.errors import Code, TaskError
 from .core.machine import Change, Policy, after_failure, decide
+from .core.review import hold
 from .core.task import STORING, Artifact, State, Task, Trigger
 from .engines import Engine, Job
 from .estimates import Estimates
@@ -26,6 +28,7 @@ from .folders import Folders
 from .hub import CANCEL, WORK, Hub, woken
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
+from .reviews import HeldForReviewError, made
 from .service import Clock, utc_now
 from .store import Store, Verdict
 
@@ -49,6 +52,7 @@ class Attempt:
     began: float = field(default_factory=time.monotonic)
     renewed: float = field(default_factory=time.monotonic)
     stop: Trigger | None = None
+    held: str | None = None  # what it made, if a person has to look at that first
     lost: bool = False
     ended: bool = False
     running: asyncio.Task[None] | None = None
@@ -189,11 +193,15 @@ class Worker:
         warnings: tuple[str, ...] = ()
         error: TaskError | None = None
         try:
-            artifacts, warnings = await self._work(attempt)
+            parent = task.extra.get(tracing.PARENT)
+            with tracing.span("attempt", parent, task=task.public_id, attempt=task.attempt, model=task.model):
+                artifacts, warnings = await self._work(attempt)
         except asyncio.CancelledError as raised:
             if attempt.stop is None and canceled():
                 raise  # the whole process stops, and not by `stop`
             error = broken(task, raised)
+        except HeldForReviewError as raised:
+            artifacts, attempt.held = raised.artifacts, raised.made
         except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever an engine raises is a failed attempt
             error = raised if isinstance(raised, TaskError) else broken(task, raised)
         finally:
@@ -201,7 +209,7 @@ class Worker:
             self._free.set()
             self._hub.notify(WORK)
         await asyncio.sleep(0)  # the claim for the free slot is written first: an engine waits for it
-        trigger = Trigger.COMPLETE
+        trigger = Trigger.COMPLETE if attempt.held is None else Trigger.RELEASE
         if error is not None and attempt.stop is not None:
             trigger, error = attempt.stop, None  # whatever an engine says when it is stopped
         elif error is not None:
@@ -223,13 +231,17 @@ class Worker:
 
     async def _run_engine(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
         task = attempt.task
+        if (approved := made(task)) is not None:
+            return approved.artifacts, approved.warnings
         inputs = await self._results.fetch_inputs(task, workdir) if task.inputs else ()
-        outputs = await self._engines[task.engine].run(job_of(task, inputs, workdir), attempt)
+        with tracing.span("engine", engine=task.engine):
+            outputs = await self._engines[task.engine].run(job_of(task, inputs, workdir), attempt)
         attempt.stage = STORING
         if not outputs:
             return (), ()
         model = self._catalog.model(task.model)
-        return await self._results.keep(task, outputs, workdir, generative=model is None or model.generative)
+        with tracing.span("storage", results=len(outputs)):
+            return await self._results.keep(task, outputs, workdir, generative=model is None or model.generative)
 
     def _limit(self, task: Task) -> float:
         """Seconds that the attempt may take: the model's limit, or what is left until the task's deadline."""
@@ -251,6 +263,8 @@ class Worker:
             task, trigger, now=self._clock(), policy=self._policy, error=error, artifacts=artifacts, warnings=warnings
         )
         assert change is not None
+        if attempt.held is not None and trigger is Trigger.RELEASE:
+            change = hold(change, attempt.held)
         try:
             done = await self._apply(task, change)
         except TaskError:
@@ -266,6 +280,7 @@ class Worker:
         if done.state is State.SUCCEEDED:
             self._estimates.observe(task.model, seconds)
         write_outcome(done, error, seconds)
+        metrics.ended(done, error, seconds)
         self._hub.changed(task)
         if not done.state.final:
             self._hub.notify(WORK)  # it is due before the next look at the queue

@@ -61,7 +61,7 @@ async def test_a_whole_file_is_answered_with_all_its_headers(client: httpx.Async
         "etag": '"abc123"',
         "cache-control": "private, max-age=1800",
         "x-content-type-options": "nosniff",
-        "content-security-policy": "default-src 'none'; sandbox",
+        "content-security-policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     }
 
 

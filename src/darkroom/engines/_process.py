@@ -6,6 +6,7 @@ It guarantees that
 - canceling a call kills the child, and what that started, at once; it leaves no process, no zombie and no open file;
 - no process uses more memory than it may, where a limit is given (on Linux): it fails, and the machine does not;
 - a process is started by the first call that needs it, kept for the next one, and replaced when it has died;
+- no process is told the server's settings or other secrets of its environment;
 - progress that comes faster than it is taken does not pile up: only the latest is kept.
 """
 
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
@@ -32,6 +34,8 @@ OnProgress = Callable[[int, str], Awaitable[None]]
 
 # One thread for each child: several slots fill the machine without fighting over its cores.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
+
+SECRET = re.compile(r"^(DARKROOM|AWS|AZURE|GOOGLE|PG|OTEL)_|KEY|SECRET|TOKEN|PASSW|CREDENTIAL")  # variables, by name
 
 
 class Child:
@@ -254,9 +258,14 @@ async def spawn(target: str, memory_mib: int = 0) -> asyncio.subprocess.Process:
         *("-m", "darkroom.engines._child", target, str(memory_mib)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **THREADS},
+        env={**unsecret(os.environ), **THREADS},
         start_new_session=True,
     )
+
+
+def unsecret(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without the server's settings and without what looks like a secret: a job needs none of it."""
+    return {name: value for name, value in environment.items() if not SECRET.search(name.upper())}
 
 
 def kill(process: asyncio.subprocess.Process) -> None:

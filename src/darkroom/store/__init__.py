@@ -15,6 +15,7 @@ from ..core.family import combine
 from ..core.ids import new_id
 from ..core.ledger import Entry
 from ..core.machine import Change
+from ..core.review import HELD
 from ..core.task import File, Operation, State, Task
 from .database import Database, Row, connect
 from .outbox import Outbox
@@ -173,6 +174,34 @@ class Store:
     async def queue(self, limit: int) -> list[tuple[int, int]]:
         """The first waiting tasks as (-priority, seq), in the order in which they will be claimed."""
         return [(row[0], row[1]) for row in await self._database.read("queue", limit=limit)]
+
+    async def due(self, limit: int) -> int:
+        """How many tasks wait for a worker, counted up to `limit`."""
+        rows = await self._database.read("due", limit=limit, held=HELD)
+        return int(rows[0]["tasks"])
+
+    async def deliveries_due(self, now: int, limit: int) -> tuple[int, int]:
+        """How many webhooks could be sent now, up to `limit`, and since when the oldest of them could."""
+        row = (await self._database.read("deliveries_due", now=now, limit=limit))[0]
+        return row["deliveries"], row["since"]
+
+    async def held(self, limit: int = 1000) -> list[Task]:
+        """Tasks that wait for a person, oldest first."""
+        return [task_from(row) for row in await self._database.read("held", limit=limit, held=HELD)]
+
+    async def release_held(self, public_id: str, now: int) -> bool:
+        """Let a held task run; false when there is none of this id."""
+        params = {"public_id": public_id, "now": now, "held": HELD}
+        return bool(await self._database.write(lambda: one_query("release_held", params)))
+
+    async def waiting(self, now: int, limit: int) -> list[tuple[str, int, int]]:
+        """Tasks that could run now, up to `limit` of them: (model, how many, since when the oldest one could)."""
+        rows = await self._database.read("waiting", now=now, limit=limit)
+        return [(row["model"], row["tasks"], row["since"]) for row in rows]
+
+    async def at_work(self) -> list[tuple[str, int]]:
+        """Running tasks: (model, how many)."""
+        return [(row["model"], row["tasks"]) for row in await self._database.read("at_work")]
 
     async def expired(self, now: int, limit: int = 100) -> list[Task]:
         """Running tasks whose lease ended."""

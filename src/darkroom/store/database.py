@@ -44,7 +44,7 @@ async def connect(url: str) -> Database:
         from .postgres import PostgresDatabase
 
         return await PostgresDatabase.open(url)
-    raise ValueError(f"database {url.partition('@')[2] or url!r}: use sqlite:PATH or postgresql://HOST/NAME")
+    raise ValueError("use sqlite:PATH or postgresql://HOST/NAME")
 
 
 def storable(value: Any) -> Any:

@@ -19,6 +19,10 @@ from .queries import Statement, statements
 T = TypeVar("T")
 
 MIGRATION_LOCK = 0x6461726B  # any number that nothing else locks
+UNREADABLE = (
+    "the URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and what is no letter or digit in the "
+    "password as %XX"
+)
 RETRIES = 3  # of a transaction that lost a deadlock
 
 
@@ -36,6 +40,8 @@ class PostgresDatabase:
             pool = await asyncpg.create_pool(url, min_size=1, max_size=connections, command_timeout=60)
         except (OSError, asyncpg.PostgresError) as error:
             raise ConnectionError(f"cannot reach the database: {error}") from error
+        except (ValueError, asyncpg.InterfaceError):  # what it says may hold the password
+            raise ValueError(UNREADABLE) from None
         try:
             async with pool.acquire() as connection:
                 await migrate(connection)

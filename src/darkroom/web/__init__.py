@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from .. import tracing
 from ..core.commands import Command, Content, Get, Result, Submit, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.task import File
@@ -29,6 +30,7 @@ from ..log import Event, write
 from ..service import Service
 from .cross_origin import CrossOrigin
 from .describe import described
+from .envelope import DIALECT, SAFE, Envelope
 from .files import file_response
 from .headers import with_task_headers
 from .push import Push
@@ -91,6 +93,7 @@ class Pipeline:
     async def respond(self, mounted: Mounted, request: Request) -> Response:
         """Answer one request."""
         dialect, endpoint = mounted.dialect, mounted.endpoint
+        request.scope[DIALECT] = dialect.name
         wire = self.wire_request(mounted.prefix, request)
         kept: list[File] = []
         try:
@@ -137,7 +140,9 @@ class Pipeline:
         No answer is waited for when its caller has gone; what was submitted is stored and runs all the same.
         """
         if isinstance(command, Submit) and account_id is not None:
-            task = await self._service.submit(account_id, command, dialect)
+            with tracing.span("submit", dialect=dialect.name, operation=command.operation.value):
+                task = await self._service.submit(account_id, command, dialect)
+                tracing.note(task=task.public_id, model=task.model)
             kept.clear()
             coming: Coroutine[Any, Any, Result] = self._service.outcome(account_id, task, command)
         else:
@@ -275,7 +280,7 @@ def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireRespon
 
 def response(answer: WireResponse, *, closing: bool = False) -> Response:
     """Plain data as an HTTP answer; `closing` ends the connection with it."""
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", **dict(answer.headers)}
+    headers = {**SAFE, "Cache-Control": "no-store", **dict(answer.headers)}
     if closing:
         headers["Connection"] = "close"
     return Response(answer.body, answer.status, headers, answer.media_type)
@@ -285,6 +290,7 @@ class Application:
     """The ASGI application.
 
     Repeated status polls take their short way, paths without parameters are looked up, the rest is routed by Starlette.
+    `own` are routes of the server itself, which no dialect has.
     """
 
     def __init__(
@@ -294,14 +300,14 @@ class Application:
         pipeline: Pipeline,
         native: Dialect,
         cross_origin: CrossOrigin,
+        own: Iterable[BaseRoute] = (),
     ) -> None:
         self._native = native
-        self._cross_origin = cross_origin
         self._pipeline = pipeline
         self._exact = {(item.endpoint.method, item.path): item for item in mounted if "{" not in item.path}
         places = {(item.dialect.name, item.prefix): item.dialect for item in mounted}
         dialects = {dialect.name: dialect for dialect in places.values()}
-        routes: list[BaseRoute] = [*described(dialects.values(), pipeline.wire_request)]
+        routes: list[BaseRoute] = [*own, *described(dialects.values(), pipeline.wire_request)]
         routes += [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
         push = Push(service, pipeline.wire_request)
         for (_, prefix), dialect in places.items():
@@ -310,11 +316,12 @@ class Application:
         self._starlette.router.redirect_slashes = False  # behind a proxy it would send clients to the wrong place
         polls = (item for item in mounted if item.endpoint.poll)
         self.status = StatusPath(service.store, service.keyring, polls, self._route)
+        self._serve = Envelope(partial(cross_origin, self.status))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. A client that hangs up in the middle of a file is no error."""
         with suppress(ClientDisconnect):
-            await self._cross_origin(self.status, scope, receive, send)
+            await self._serve(scope, receive, send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         mounted = self._exact.get((scope.get("method", ""), scope.get("path", "")))

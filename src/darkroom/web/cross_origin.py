@@ -1,13 +1,7 @@
-"""What every answer carries: an id for the logs of both sides and, for configured origins, leave to be read by pages.
-
-A request's own `X-Request-Id` is given back. Answers from memory that `protocol.py` sends before a request is parsed
-carry none: nothing was done for them that a log could tell of.
-"""
+"""Leave for pages of configured origins to read answers, and the answer to browsers that ask for it."""
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +11,6 @@ METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED = "Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id"
 EXPOSED = "ETag, Retry-After, X-Request-Id"
 REMEMBER = "86400"  # seconds that a browser may remember the answer to its question
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class CrossOrigin:
@@ -32,7 +25,7 @@ class CrossOrigin:
             await app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        added = {"X-Request-Id": request_id(headers.get("x-request-id"))} | self._leave(headers.get("origin"))
+        added = self._leave(headers.get("origin"))
         if scope["method"] == "OPTIONS":
             pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in added.items()]
             await send({"type": "http.response.start", "status": 204, "headers": pairs})
@@ -61,8 +54,3 @@ class CrossOrigin:
             "Access-Control-Max-Age": REMEMBER,
             "Vary": "Origin",
         }
-
-
-def request_id(given: str | None) -> str:
-    """The caller's id, if it is fit for a log line, or a new one."""
-    return given if given and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..core.errors import TaskError
 from ..core.task import Task
 from ..keys import Keyring
+from ..metrics import POLLS
 from ..store import Store
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class StatusPath:
         if scope["type"] != "http" or not self._is_poll(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
         body = b""
         if scope["method"] == "POST":
             message = await receive()
@@ -89,8 +91,10 @@ class StatusPath:
                 keep(self._by_bytes, scope[BYTES], known)
             await send(known.start)
             await send(known.body)
+            POLLS["memory"].add(time.perf_counter() - began)
             return
         await self._answer_and_remember(key, scope, receive, send)
+        POLLS["built"].add(time.perf_counter() - began)
 
     def same_bytes(self, request: bytes) -> Remembered | None:
         """The answer to a request that repeats an earlier one, if it can be told without waiting that it holds."""

@@ -332,3 +332,31 @@ ORDER BY delivery.id DESC LIMIT :limit
 
 -- name: delete_deliveries
 DELETE FROM delivery WHERE task_id = :task_id
+
+-- name: due
+-- Tasks that wait for a worker, counted to a limit that keeps the answer cheap.
+SELECT COUNT(*) AS tasks FROM (SELECT 1 FROM task WHERE state = 'queued' AND parts = 0 AND run_at < :held LIMIT :limit)
+AS waiting
+
+-- name: waiting
+-- What could run now, by model, of the first so many.
+SELECT model, COUNT(*) AS tasks, MIN(run_at) AS since FROM (
+    SELECT model, run_at FROM task WHERE state = 'queued' AND parts = 0 AND run_at <= :now LIMIT :limit
+) AS due GROUP BY model
+
+-- name: at_work
+SELECT model, COUNT(*) AS tasks FROM task WHERE state = 'running' AND parts = 0 GROUP BY model
+
+-- name: held
+-- Tasks that wait for a person, oldest first.
+SELECT * FROM task WHERE state = 'queued' AND parts = 0 AND run_at = :held ORDER BY seq LIMIT :limit
+
+-- name: release_held
+UPDATE task SET run_at = :now, version = version + 1
+WHERE public_id = :public_id AND state = 'queued' AND run_at = :held RETURNING id
+
+-- name: deliveries_due
+-- How many webhooks could be sent now, of the first so many, and since when; read from the index alone.
+SELECT COUNT(*) AS deliveries, COALESCE(MIN(due_at), :now) AS since FROM (
+    SELECT due_at FROM delivery WHERE status = 'pending' AND due_at <= :now LIMIT :limit
+) AS due

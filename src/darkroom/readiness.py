@@ -1,0 +1,24 @@
+"""Whether this server wants more requests: what a load balancer asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .core.errors import Code, TaskError
+from .store import Store
+
+
+@dataclass(slots=True)
+class Readiness:
+    """`most` is the longest queue with which the server is ready, 0 for any; `draining` says that it stops."""
+
+    most: int = 0
+    draining: bool = False
+
+    async def check(self, store: Store) -> None:
+        """Return when requests are welcome and the database answers; otherwise raise `unavailable`."""
+        if self.draining:
+            raise TaskError(Code.UNAVAILABLE, "The server is stopping. Use another one.", retry_after=5)
+        await store.ping()
+        if self.most and await store.due(self.most + 1) > self.most:
+            raise TaskError(Code.UNAVAILABLE, "The queue of the server is full. Try again later.", retry_after=30)
