@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 
+import batches
 import busy
 import footprint
 import polls
 import report
 import submits
 import tasks
+import waiting
 import webhooks
 import wrk
 
@@ -21,7 +23,8 @@ def main() -> None:
     """Measure everything."""
     wrk.need_wrk()
     print(report.machine(), flush=True)
-    rows = [row for measure in (polls, submits, tasks, webhooks, footprint, busy) for row in measure.measure()]
+    every = (polls, submits, batches, tasks, webhooks, waiting, footprint, busy)
+    rows = [row for measure in every for row in measure.measure()]
     print(report.table(rows))
     print(f"\nload average at the end: {os.getloadavg()[0]:.2f}")
 

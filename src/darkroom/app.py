@@ -19,8 +19,7 @@ from . import engines, tracing
 from .admission import Admission
 from .config import Settings, SettingsError
 from .core.catalog import Catalog
-from .core.ids import new_id
-from .core.machine import Policy
+from .core.machine import Policy, Retention
 from .dialects import Dialect, discover
 from .engines import Engine, EngineSettings
 from .engines._process import Child, Children
@@ -34,13 +33,15 @@ from .marks import Credentials, Label, Provenance
 from .media import Limits
 from .moderation import Moderation, moderators
 from .objects import Objects
-from .objects.signing import Signer, SigningKey
+from .objects.signing import Signer
 from .positions import Positions
 from .reach import Reach
 from .readiness import Readiness
 from .results import Results
 from .sending import Sender
 from .service import Service, utc_now
+from .signing_keys import keep_current
+from .signing_keys import load as load_keys
 from .store import Store
 from .subscriptions import Subscriptions
 from .web import Application, Pipeline, mounts
@@ -50,6 +51,7 @@ from .webhooks import Webhooks
 from .worker import Worker
 
 HOUR = 3_600_000  # milliseconds
+OBSERVED = 1_000  # tasks that a start looks back to, to know how long they take
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         slots = settings.worker_count
         made = make_engines(settings)
         catalog = make_catalog(settings, made, dialects)
+        await check_retention(settings, store, catalog)
         hub, estimates = Hub(), Estimates(slots)
-        policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000))
+        for model, seconds in await store.observed(OBSERVED):
+            estimates.observe(model, seconds)
+        policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000), retention=make_retention(settings))
         finishers = Children("darkroom.finish:finish", max(1, slots), settings.engine_memory_mib)
         stack.push_async_callback(finishers.close)
         with blamed_on("moderators"):
@@ -104,6 +109,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             estimates=estimates,
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
+            repeat_window=int(settings.repeat_seconds * 1000),
             device_credits=settings.device_credits,
             readiness=Readiness(settings.ready_queue),
             admission=Admission(objects, moderation, settings.require_consent),
@@ -142,6 +148,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 await janitor.sweep(all_leases=True)
             stack.push_async_callback(stopped, worker, asyncio.create_task(worker.run()))
         stack.push_async_callback(canceled, asyncio.create_task(janitor.run()))
+        stack.push_async_callback(canceled, asyncio.create_task(keep_current(store, signer, utc_now)))
         yield Server(application, service, worker, first_key)
 
 
@@ -166,14 +173,23 @@ def make_moderation(settings: Settings) -> Moderation:
 
 async def make_signer(store: Store, settings: Settings) -> Signer:
     """The signer of result links; its first key is made here."""
-    keys = await store.signing_keys()
-    if not keys:
-        now = utc_now()
-        await store.add_signing_key(new_id(now), secrets.token_hex(32), now)
-        keys = await store.signing_keys()
     lifetime = int(settings.link_hours * HOUR)
-    signing_keys = [SigningKey(key_id, bytes.fromhex(secret)) for key_id, secret in keys]
-    return Signer(signing_keys, period_ms=min(HOUR, lifetime), lifetime_ms=lifetime)
+    period = min(HOUR, lifetime)
+    keys = await load_keys(store, lifetime + period, utc_now())
+    return Signer(keys, period_ms=period, lifetime_ms=lifetime)
+
+
+def make_retention(settings: Settings) -> Retention:
+    """How long results are kept."""
+    named = {name: int(hours * HOUR) for name, hours in settings.retention.items()}
+    return Retention(int(settings.result_hours * HOUR), named)
+
+
+async def check_retention(settings: Settings, store: Store, catalog: Catalog) -> None:
+    """Refuse names that are neither a model nor an account: nothing would be kept as its operator means."""
+    for name in settings.retention:
+        if catalog.model(name) is None and await store.account(name) is None:
+            raise SettingsError(f"retention: there is no model and no account {name!r}")
 
 
 async def make_provenance(settings: Settings) -> Provenance:
@@ -262,7 +278,7 @@ def make_application(settings: Settings, service: Service, dialects: Sequence[Di
     with blamed_on("mounts"):
         mounted = mounts(dialects, settings.mounts)
     native = next(dialect for dialect in dialects if dialect.name == "native")
-    pipeline = Pipeline(service, settings.public_url.rstrip("/") or None)
+    pipeline = Pipeline(service, settings.public_url.rstrip("/") or None, settings.cdn_url.rstrip("/") or None)
     own = (
         [metrics_route(settings, service.store, service.readiness, service.clock)] if settings.metrics != "off" else []
     )

@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `webhook`, `review`, `new`."""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `webhook`, `review`, `signing`, `new`."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ credit_app = typer.Typer(help="Credits of accounts.", no_args_is_help=True)
 task_app = typer.Typer(help="Tasks on a running server.", no_args_is_help=True)
 webhook_app = typer.Typer(help="What webhooks were sent.", no_args_is_help=True)
 review_app = typer.Typer(help="Tasks that moderation holds for a person.", no_args_is_help=True)
+signing_app = typer.Typer(help="Keys that sign links to results.", no_args_is_help=True)
 new_app = typer.Typer(help="A package to begin with, for a dialect or an engine of your own.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
 app.add_typer(credit_app, name="credit")
 app.add_typer(task_app, name="task")
 app.add_typer(webhook_app, name="webhook")
 app.add_typer(review_app, name="review")
+app.add_typer(signing_app, name="signing")
 app.add_typer(new_app, name="new")
 
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings.", envvar="DARKROOM_CONFIG")]
@@ -174,6 +176,16 @@ def credit_grant(
     if not in_store(settings, lambda store: store.grant(account_id, amount, utc_now())):
         sys.exit(f"darkroom: there is no account {account_id}; `darkroom credit list` shows them")
     print(f"granted {amount} credits to {account_id}")
+
+
+@signing_app.command("rotate")
+def signing_rotate(data: Data = None, database: Database = None, config: Config = None) -> None:
+    """Sign links with a new key, two minutes from now. Links of the older keys work until they expire."""
+    from .service import utc_now
+    from .signing_keys import rotate
+
+    in_store(settings_from(config, data=data, database=database), lambda store: rotate(store, utc_now()))
+    print("new links are signed with a new key in two minutes; the older ones work until they expire")
 
 
 @task_app.command("list")

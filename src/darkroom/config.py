@@ -47,6 +47,9 @@ class Settings:
     retry_seconds: float = 1.0
     task_hours: float = 24.0
     link_hours: float = 24.0
+    result_hours: float = 0.0
+    cdn_url: str = ""
+    repeat_seconds: float = 0.0
     initial_credits: int = 1000
     max_upload_mib: int = 50
     max_pixels: int = 50_000_000
@@ -81,6 +84,7 @@ class Settings:
     defaults: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     prices: dict[str, int] = field(default_factory=dict)
+    retention: dict[str, float] = field(default_factory=dict)
     mounts: dict[str, str] = field(default_factory=dict)
     engine: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     dialect: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
@@ -173,6 +177,7 @@ TYPES: dict[str, Any] = {
     "defaults": dict[str, str],
     "aliases": dict[str, str],
     "prices": dict[str, int],
+    "retention": dict[str, float],
     "mounts": dict[str, str],
     "engine": dict[str, dict[str, Any]],
     "dialect": dict[str, dict[str, Any]],
@@ -190,6 +195,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "retry_seconds": (0, 3600),
     "task_hours": (0.001, 24 * 365),
     "link_hours": (0.01, 24 * 365),
+    "result_hours": (0, 24 * 3650),
+    "repeat_seconds": (0, 3600),
     "initial_credits": (0, 10**15),
     "device_credits": (-1, 10**9),
     "max_upload_mib": (1, 10_000),
@@ -222,6 +229,11 @@ def check(settings: Settings) -> list[str]:
         problems.append("log_level is one of debug, info, warning, error")
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         problems.append("public_url must begin with http:// or https://")
+    if settings.cdn_url and not settings.cdn_url.startswith(("http://", "https://")):
+        problems.append("cdn_url must begin with http:// or https://")
+    low, high = RANGES["result_hours"]
+    wrong = [name for name, hours in settings.retention.items() if not low <= hours <= high]
+    problems += [f"retention: that of {name!r} must be from {low:g} to {high:g}" for name in wrong]
     if settings.database and not settings.database.startswith(("sqlite:", "postgresql://", "postgres://")):
         problems.append("database must be sqlite:PATH or postgresql://HOST/NAME")
     return problems + check_watching(settings) + check_provenance(settings)

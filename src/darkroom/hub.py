@@ -25,6 +25,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._watching: dict[str, set[asyncio.Event]] = {}
+        self._collecting: dict[str, list[set[str]]] = {}
 
     def notify(self, *topics: str) -> None:
         """Wake everybody who watches one of the topics."""
@@ -34,6 +35,8 @@ class Hub:
 
     def changed(self, task: Task) -> None:
         """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""
+        for changed in self._collecting.get(task.account_id, ()):
+            changed.add(task.parent_id or task.id)
         self.notify(task.public_id, task.account_id, *((task.parent_id,) if task.parent_id else ()))
         if task.callbacks or task.parent_id:
             self.notify(WEBHOOK)
@@ -52,6 +55,18 @@ class Hub:
                 watchers.discard(event)
                 if not watchers:
                     del self._watching[topic]
+
+    @contextmanager
+    def collect(self, account_id: str) -> Iterator[set[str]]:
+        """The internal ids of an account's tasks that change from now on, parents in place of their parts."""
+        changed: set[str] = set()
+        self._collecting.setdefault(account_id, []).append(changed)
+        try:
+            yield changed
+        finally:
+            left = [other for other in self._collecting.pop(account_id) if other is not changed]
+            if left:
+                self._collecting[account_id] = left
 
 
 async def woken(event: asyncio.Event, timeout: float) -> bool:

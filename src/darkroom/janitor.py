@@ -1,4 +1,4 @@
-"""Puts right what nobody else will: leases of lost workers, and tasks that waited past their deadline."""
+"""Puts right what nobody else will: leases of lost workers, deadlines that passed, and results kept long enough."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .core.task import Task, Trigger
 from .hub import WORK, Hub
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
+from .retention import expire, remove_noted
 from .service import Clock, utc_now
 from .store import LAST, Store
 
@@ -34,6 +35,7 @@ class Janitor:
         while True:
             try:
                 await self.sweep()
+                await self.sweep_results()
             except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
                 write_failure("janitor", error)
             await asyncio.sleep(self._period)
@@ -56,6 +58,12 @@ class Janitor:
             if not ended:
                 break
         return count
+
+    async def sweep_results(self) -> int:
+        """End results that were kept long enough, and remove what nobody may see any more; return of how many tasks."""
+        ended = await expire(self._store, self._hub, self._clock())
+        await remove_noted(self._store, self._results.objects)
+        return ended
 
     async def _give_up_on_worker(self, task: Task, now: int) -> bool:
         write(Event.LEASE_EXPIRED, level=logging.WARNING, task=task.id, attempt=task.attempt)

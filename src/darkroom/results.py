@@ -34,8 +34,8 @@ class Results:
         provenance: Provenance | None = None,
         moderation: Moderation | None = None,
     ) -> None:
+        self.objects = objects
         self._moderation = moderation or Moderation(())
-        self._objects = objects
         self._finishers = finishers
         self._provenance = provenance or Provenance()
 
@@ -44,7 +44,7 @@ class Results:
         paths = []
         for number, file in enumerate(task.inputs):
             path = workdir / f"input-{number}.{EXTENSIONS.get(file.media_type, 'bin')}"
-            await self._objects.download(file.key, path)
+            await self.objects.download(file.key, path)
             paths.append(path)
         return tuple(paths)
 
@@ -79,9 +79,9 @@ class Results:
 
     async def _keep(self, key: str, item: Finished) -> Artifact:
         thumbnail_key = f"{key}.thumbnail" if item.thumbnail else None
-        puts = [self._objects.put(key, item.path)]
+        puts = [self.objects.put(key, item.path)]
         if item.thumbnail and thumbnail_key:
-            puts.append(self._objects.put(thumbnail_key, item.thumbnail))
+            puts.append(self.objects.put(thumbnail_key, item.thumbnail))
         await settled(*puts)
         return Artifact(
             key=key,
@@ -97,15 +97,15 @@ class Results:
     async def discard(self, artifacts: Sequence[Artifact]) -> None:
         """Remove results that nobody will see. What cannot be removed is logged and stays."""
         try:
-            await self._objects.delete(*(key for item in artifacts for key in (item.key, item.thumbnail_key) if key))
+            await self.objects.delete(*(key for item in artifacts for key in (item.key, item.thumbnail_key) if key))
         except TaskError as error:
             write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
 
     async def discard_attempt(self, task: Task) -> None:
         """Remove whatever one attempt has stored. What cannot be removed is logged and stays."""
         try:
-            found = [stat.key async for stat in self._objects.list(f"tasks/{task.id}/{task.attempt}/")]
-            await self._objects.delete(*found)
+            found = [stat.key async for stat in self.objects.list(f"tasks/{task.id}/{task.attempt}/")]
+            await self.objects.delete(*found)
         except TaskError as error:
             write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
 

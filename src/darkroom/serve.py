@@ -17,7 +17,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -45,9 +45,17 @@ def serve(settings: Settings) -> None:
     """Serve until a signal says to stop."""
     configure(settings.log_level)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the memory holds secrets
+    allow_connections()
     make_folder(settings.data_dir)
     with only_server(settings):
         uvloop.run(serve_async(settings))
+
+
+def allow_connections() -> None:
+    """Take as many open files as the system lets this process have: each caller who waits is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # where that is without a limit, the system may have one all the same
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve_async(settings: Settings) -> None:

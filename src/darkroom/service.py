@@ -6,40 +6,40 @@ refusal is a `TaskError`.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
-from . import downloads, metrics, tracing
+from . import metrics, tracing
 from .admission import Admission
+from .batches import submit_batch
 from .core import commands
 from .core.catalog import Catalog, check_inputs, check_params
 from .core.commands import (
     Account,
     Command,
-    Content,
     Deleted,
+    Following,
     Health,
     OwnCommand,
     Result,
     Session,
+    Signature,
     Submit,
     TaskPage,
     TaskResult,
     Upload,
 )
 from .core.errors import Code, TaskError
-from .core.family import combine
+from .core.family import as_stored
 from .core.ids import new_id
 from .core.machine import Policy, decide
 from .core.task import File, State, Task, Trigger
 from .core.webhook_commands import WebhookCommand
 from .dialects import Dialect
-from .estimates import Estimates
+from .downloads import archive, download, download_file, read_result
+from .estimates import Estimates, retry_after
 from .hub import CANCEL, WEBHOOK, WORK, Hub, woken
 from .inputs import Inputs
 from .keys import Keyring, login
@@ -48,6 +48,8 @@ from .objects import Objects
 from .objects.signing import Signer
 from .positions import Positions
 from .readiness import Readiness
+from .repeats import repeat_of, seen
+from .retention import remove_files
 from .reviews import discard
 from .store import LAST, Store
 from .subscriptions import Subscriptions
@@ -79,6 +81,7 @@ class Service:
     estimates: Estimates
     policy: Policy
     task_lifetime: int  # milliseconds that a task may wait and run
+    repeat_window: int = 0  # milliseconds in which the same request is no new one
     device_credits: int = -1  # of a device that logs in for the first time; below 0 none may
     admission: Admission | None = None
     clock: Clock = utc_now
@@ -88,9 +91,13 @@ class Service:
         """Carry out a command for an account; `None` is a caller without a key."""
         match command:
             case commands.Download():
-                return await downloads.linked_result(self.store, self.objects, self.signer, command, self.clock())
+                return await download(self, command)
             case commands.DownloadFile():
-                return await downloads.linked_file(self.store, self.signer, command, self.clock())
+                return await download_file(self, command)
+            case commands.ReadAll():
+                return await archive(self, account_id, command)
+            case commands.Follow():
+                return await self.follow(account_id, command)
             case commands.ListModels():
                 return (*self.catalog.named(command.names), *self.catalog.models)
             case commands.CheckHealth():
@@ -107,6 +114,8 @@ class Service:
         match command:
             case commands.Submit():
                 return await self.outcome(account_id, await self.submit(account_id, command, dialect), command)
+            case commands.SubmitBatch():
+                return await submit_batch(self, account_id, command, dialect)
             case commands.Get():
                 return await self.get(account_id, command)
             case commands.List():
@@ -120,7 +129,7 @@ class Service:
             case commands.GetAccount():
                 return await self.account(account_id)
             case commands.ReadResult():
-                return await self.read_result(account_id, command)
+                return await read_result(self, account_id, command)
             case WebhookCommand():
                 return await self.subscriptions.handle(account_id, command)
 
@@ -145,12 +154,20 @@ class Service:
 
     async def submit(self, account_id: str, command: Submit, dialect: Dialect) -> Task:
         """Store a task, or a parent with its parts."""
+        repeat = None
+        if command.refusal is None:
+            repeat = await repeat_of(self.inputs, [command], command.idempotency_key, self.repeat_window, self.clock())
+        if repeat is not None and (before := await seen(self.store, account_id, repeat)):
+            return await self.own_task(account_id, before.public_id)
         tasks = await self.plan(account_id, command, dialect)
-        key = command.idempotency_key
         try:
             tasks = await self.admission.admit(tasks) if self.admission else tasks
-            request_digest = await self.digest(command) if key else None
-            made = await self.store.submit(tasks, idempotency_key=key, request_digest=request_digest)
+            made = await self.store.submit(
+                tasks,
+                idempotency_key=repeat.key if repeat else None,
+                request_digest=repeat.digest if repeat else None,
+                since=repeat.since if repeat else None,
+            )
         except TaskError:
             await self.inputs.discard(fetched(command, tasks))
             raise
@@ -218,14 +235,6 @@ class Service:
         part = replace(task, parent_id=parent.id, metadata={}, callbacks=None)
         return parent, *(replace(part, id=new_id(now), public_id=dialect.mint_id(), inputs=inputs) for inputs in files)
 
-    async def digest(self, command: Submit) -> str:
-        """What makes two requests the same one. An upload has a new id each time: its content counts."""
-        rest = replace(command, wait=0, idempotency_key=None, inputs=(), parts=(), base_url="")
-        found = hashlib.sha256(msgspec.json.encode(rest))
-        for group in command.parts or (command.inputs,):
-            found.update(msgspec.json.encode([await self.inputs.fingerprint(source) for source in group]))
-        return found.hexdigest()
-
     # ---- read
 
     async def get(self, account_id: str, command: commands.Get) -> TaskResult:
@@ -252,15 +261,18 @@ class Service:
         """A task with its place in the queue."""
         if task.state.final:
             return TaskResult(task)
-        now = self.clock()
-        waits = task.state is State.QUEUED
-        ahead = await self.positions.ahead(task.children[0] if task.children else task) if waits else 0
-        return TaskResult(
-            task,
-            ahead + 1 if waits else None,
-            self.estimates.eta(task, ahead, now),
-            self.estimates.retry_after(task, ahead, now),
-        )
+        now, parts = self.clock(), task.children or (task,)
+        waiting = [part for part in parts if part.state is State.QUEUED]
+        etas = [self.estimates.eta(part, {}, now) for part in parts if part.state is State.RUNNING]
+        position = None
+        if waiting:  # parts are claimed in their order, so the last one ends the task
+            ahead = await self.positions.ahead(waiting[-1])
+            etas.append(self.estimates.eta(waiting[-1], ahead, now))
+            if task.state is State.QUEUED:
+                position = max(1, sum(ahead.values()) + 2 - len(waiting))
+        known = [eta for eta in etas if eta is not None]
+        eta = max(known) if known and len(known) == len(etas) else None
+        return TaskResult(task, position, eta, retry_after(eta))
 
     async def own_task(self, account_id: str, public_id: str) -> Task:
         """A task of this account; anybody else's is not found."""
@@ -268,6 +280,30 @@ class Service:
         if task is None or task.account_id != account_id:
             raise not_found()
         return task
+
+    async def linked_task(self, account_id: str | None, public_id: str, signature: Signature | None) -> Task:
+        """A task, for its owner or for who holds a signed link."""
+        if signature is not None:
+            self.signer.verify(signature, self.clock())
+            task = await self.store.task(public_id)
+            if task is None:
+                raise not_found()
+            return task
+        if account_id is None:
+            raise TaskError(Code.MISSING_KEY, "An API key is required.")
+        return await self.own_task(account_id, public_id)
+
+    async def follow(self, account_id: str | None, command: commands.Follow) -> Following:
+        """Leave to be told what happens."""
+        if command.task_id is not None:
+            task = await self.linked_task(account_id, command.task_id, command.signature)
+            return Following(task.account_id, task, command.after)
+        if command.signature is not None:
+            self.signer.verify(command.signature, self.clock())
+            account_id = command.account_id
+        if account_id is None:
+            raise TaskError(Code.MISSING_KEY, "An API key is required.")
+        return Following(account_id, None, command.after)
 
     async def list_tasks(self, account_id: str, command: commands.List) -> TaskPage:
         """A page of tasks; the cursor is the sequence number of the last one."""
@@ -335,8 +371,8 @@ class Service:
             for part in task.children or (task,):
                 await self.end(part)
             await self.store.delete(task)
-            keys = (key for artifact in task.artifacts for key in (artifact.key, artifact.thumbnail_key) if key)
-            await self.objects.delete(*keys)
+            await remove_files(self.store, self.objects, task.id, *(part.id for part in task.children))
+            self.hub.changed(task)
         return Deleted(len(tasks))
 
     async def end(self, task: Task) -> None:
@@ -347,23 +383,6 @@ class Service:
                 break
             current = await self.store.task(task.public_id)
         self.hub.changed(task)
-
-    # ---- files
-
-    async def read_result(self, account_id: str, command: commands.ReadResult) -> Content:
-        """A result, to its owner."""
-        task = await self.own_task(account_id, command.task_id)
-        if not task.state.final:
-            raise TaskError(Code.CONFLICT, "The task is not finished yet. Query it until it is.", retryable=True)
-        if not 0 <= command.index < len(task.artifacts):
-            raise TaskError(Code.NOT_FOUND, "There is no such result.")
-        return downloads.result(task.artifacts[command.index])
-
-
-def as_stored(tasks: tuple[Task, ...], seqs: tuple[int, ...]) -> Task:
-    """New tasks as a reader would find them now."""
-    first, *parts = (replace(task, seq=seq, version=1) for task, seq in zip(tasks, seqs, strict=True))
-    return combine(first, tuple(parts)) if parts else first
 
 
 def fetched(command: Submit, tasks: tuple[Task, ...]) -> tuple[File, ...]:

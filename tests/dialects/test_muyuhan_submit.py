@@ -254,13 +254,6 @@ def test_content_and_ratio_do_not_disturb_other_kinds() -> None:
     assert command.params == {}
 
 
-def test_a_repeated_submit_can_be_recognised() -> None:
-    body = {"taskType": 4, "fileName": "face"}
-    command = decode("POST", "/submitTask", body=body, headers={"Idempotency-Key": "k1"})
-    assert isinstance(command, Submit)
-    assert command.idempotency_key == "k1"
-
-
 @pytest.mark.parametrize(
     ("body", "says"),
     [

@@ -16,6 +16,11 @@ from vendors import NATIVE, TENSORSLAB, answered, ask
 TASK = {
     *("id", "operation", "model", "state", "progress", "stage", "attempt", "created_at", "started_at", "finished_at"),
     *("position", "eta_seconds", "outputs", "error", "warnings", "cost", "children", "metadata"),
+    "expires_at",
+    "expired_at",
+    "expired",
+    "zip_url",
+    "events_url",
 }
 OUTPUT = {"url", "thumbnail_url", "media_type", "width", "height", "size", "duration", "blurhash"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -219,7 +224,7 @@ def test_models_describe_their_parameters_as_json_schema(client: httpx.Client) -
 
 def test_the_account_shows_credits_and_holds(newcomer: httpx.Client) -> None:
     account = answered(newcomer.get("/api/account"))
-    assert account.keys() == {"id", "name", "available", "held", "created_at"}
+    assert account.keys() == {"id", "name", "available", "held", "created_at", "events_url"}
     assert (account["name"], account["available"], account["held"]) == ("newcomer", 100, 0)
     task = submit(newcomer, wait=0, count=4, params={"outcome": "hang"})
     held = answered(newcomer.get("/api/account"))

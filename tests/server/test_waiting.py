@@ -33,6 +33,32 @@ def test_a_waiting_query_is_answered_when_the_task_ends(server: Darkroom, client
     assert time.monotonic() - started < 10  # not when the time is over
 
 
+OTHER_QUERIES = {
+    "/v1/images/tasks/{}": ("GET", {}),
+    "/v1/videos/{}": ("GET", {}),
+    "/getTaskInfo?custom_task_id={}": ("GET", {}),
+    "/v1/video/infobytaskid": ("POST", {"json": {"taskid": "{}", "moreTaskInfo": False}}),
+}
+ENDS = ("succeeded", "success", "completed", 30, 3)
+
+
+@pytest.mark.parametrize("by", ["query", "header"])
+@pytest.mark.parametrize("path", OTHER_QUERIES)
+def test_every_other_query_waits_too(client: httpx.Client, path: str, by: str) -> None:
+    task_id = answered(client.post("/api/tasks", json=TAKES_A_WHILE))["id"]
+    method, options = OTHER_QUERIES[path]
+    body = {"json": {**options["json"], "taskid": task_id}} if options else {}
+    where = path.format(task_id)
+    asked = {"headers": {"Prefer": "wait=20"}} if by == "header" else {}
+    if by == "query":
+        where += f"{'&' if '?' in where else '?'}wait=20"
+    found = answered(client.request(method, where, **body, **asked))
+    found = found["data"] if isinstance(found.get("data"), dict) else found
+    found = found.get("taskInfo", found)
+    states = [found.get(name) for name in ("status", "state", "task_status")]
+    assert any(state in ENDS for state in states if state is not None), found
+
+
 @EACH_VENDOR
 def test_a_waiting_query_is_answered_when_its_time_is_over(client: httpx.Client, vendor: Vendor) -> None:
     task = answered(client.post("/api/tasks", json=HANGS))

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 TABLES = (
-    *("account", "api_key", "delivery", "entry", "event", "file", "migration", "signing_key", "task", "webhook"),
-    "webhook_secret",
+    *("account", "api_key", "batch", "delivery", "entry", "event", "file", "migration", "removal", "signing_key"),
+    *("task", "webhook", "webhook_secret"),
 )
 
 POSTGRES_COLUMNS = """

@@ -51,4 +51,4 @@ async def test_a_file_is_remembered_with_its_owner_until_it_is_forgotten(store):
 async def test_the_newest_signing_key_comes_first(store):
     await store.add_signing_key("old", "00", NOW)
     await store.add_signing_key("new", "ff", NOW + 1)
-    assert await store.signing_keys() == [("new", "ff"), ("old", "00")]
+    assert await store.signing_keys() == [("new", "ff", NOW + 1, 0), ("old", "00", NOW, 0)]

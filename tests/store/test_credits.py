@@ -48,7 +48,7 @@ async def test_the_same_key_for_another_request_is_a_conflict(store, database_ur
     before = await contents(database_url)
     with pytest.raises(TaskError) as caught:
         await store.submit((new_task(),), idempotency_key="key", request_digest="b")
-    assert (caught.value.code, caught.value.retryable) == (Code.CONFLICT, False)
+    assert (caught.value.code, caught.value.retryable) == (Code.IDEMPOTENCY_MISMATCH, False)
     assert await contents(database_url) == before
 
 

@@ -217,8 +217,9 @@ async def test_tasks_are_counted_by_state(store):
 async def test_a_tasks_place_in_the_queue_counts_those_before_it(store):
     urgent = await submitted(store, priority=9)
     first, second = await submitted(store), await submitted(store)
-    assert [await store.ahead(task, 100) for task in (urgent, first, second)] == [0, 1, 2]
-    assert await store.ahead(second, limit=1) == 1
+    ahead = [await store.ahead(task, 100) for task in (urgent, first, second)]
+    assert ahead == [{}, {urgent.model: 1}, {urgent.model: 2}]
+    assert await store.ahead(second, limit=1) == {urgent.model: 1}
 
 
 async def test_the_next_due_time_is_the_earliest_of_the_asked_engines(store):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -34,7 +35,7 @@ async def objects(tmp_path: Path) -> Objects:
 
 def application(objects: Objects, content: Content, name: str = "file") -> Starlette:
     async def answer(request: Request) -> Response:
-        return await file_response(content, objects, request.method, request.headers, name=name)
+        return await file_response(replace(content, name=name), objects, request.method, request.headers)
 
     return Starlette(routes=[Route("/", answer, methods=["GET", "HEAD"])])
 
@@ -242,3 +243,22 @@ async def test_a_large_file_never_lies_in_memory_as_a_whole(tmp_path: Path) -> N
         tracemalloc.stop()
     assert received == 48_000_000 - 1000
     assert peak < 4_000_000
+
+
+@pytest.mark.parametrize(("save", "how"), [(False, "inline"), (True, "attachment")])
+async def test_a_file_is_shown_or_saved_as_asked_for(objects: Objects, save: bool, how: str) -> None:
+    answer = await file_response(CONTENT, objects, "HEAD", {}, save=save)
+    assert answer.headers["content-disposition"] == f'{how}; filename="file.mp4"'
+
+
+async def test_a_video_is_read_as_safari_reads_it(client: httpx.AsyncClient) -> None:
+    """It asks for two bytes to see whether ranges work, then for the whole as a range, then for where it plays."""
+    probe = await client.get("/", headers={"Range": "bytes=0-1", "X-Playback-Session-Id": "1", "Accept": "*/*"})
+    assert (probe.status_code, probe.content, probe.headers["content-length"]) == (206, FILM[:2], "2")
+    assert probe.headers["content-range"] == f"bytes 0-1/{SIZE}"
+    assert probe.headers["accept-ranges"] == "bytes"
+    rest = {"Range": f"bytes=0-{SIZE - 1}", "If-Range": probe.headers["etag"]}
+    whole = await client.get("/", headers=rest)
+    assert (whole.status_code, whole.content) == (206, FILM)
+    seek = await client.get("/", headers={"Range": f"bytes=700-{SIZE - 1}"})
+    assert (seek.status_code, seek.content, seek.headers["content-type"]) == (206, FILM[700:], "video/mp4")

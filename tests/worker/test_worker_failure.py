@@ -211,7 +211,7 @@ class Filling(Objects):
 async def test_results_that_were_stored_half_way_are_removed(tmp_path: Path) -> None:
     async with Workshop(tmp_path, policy=Policy(max_failures=2, backoff=1)) as shop:
         filling = Filling.open(str(tmp_path / "objects"))
-        shop.results._objects = filling
+        shop.results.objects = filling
         async with shop.working():
             task = await shop.final((await shop.submit_all(results=2, count=2)).task)
         assert task.failure

@@ -213,6 +213,6 @@ async def test_how_long_a_task_ran_is_learned_without_the_time_that_it_waited(tm
         async with shop.working():
             await shop.final(task)
         waiting = await shop.submit()
-        eta = shop.estimates.eta(waiting, 0, shop.now())
+        eta = shop.estimates.eta(waiting, {}, shop.now())
         assert eta is not None
         assert eta < 60

@@ -65,6 +65,14 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitBatch:
+    """Create many tasks, all or none of them. They have no parts, and nobody waits for them."""
+
+    tasks: tuple[Submit, ...]
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Get:
     """Read one task by its public id, at once or, with `wait` seconds, when it is final."""
 
@@ -135,6 +143,27 @@ class ReadResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAll:
+    """Read all results of some tasks: of one by a signed link, of any with the key of their owner."""
+
+    task_ids: tuple[str, ...]
+    signature: Signature | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Be told what happens to a task, or without one to all of the account, from now on or since a number.
+
+    A signed link may stand in for the key; then `account_id` says whose tasks, where it is not about one of them.
+    """
+
+    task_id: str | None = None
+    after: int | None = None
+    account_id: str | None = None
+    signature: Signature | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadFile:
     """Read an uploaded file by a signed link."""
 
@@ -168,9 +197,11 @@ class Login:
     device: str
 
 
-OwnCommand = Submit | Get | List | Cancel | Delete | KeepFile | ReadResult | GetAccount | WebhookCommand
+TaskCommand = Submit | SubmitBatch | Get | List | Cancel | Delete
+OwnCommand = TaskCommand | KeepFile | ReadResult | GetAccount | WebhookCommand
 OpenCommand = Download | DownloadFile | ListModels | CheckHealth | Login
-Command = OwnCommand | OpenCommand
+LinkedCommand = ReadAll | Follow
+Command = OwnCommand | OpenCommand | LinkedCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +239,13 @@ class TaskEvent(TaskResult):
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """The public ids of many new tasks, in the order in which they were asked for."""
+
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskPage:
     """A page of tasks and where the next one starts."""
 
@@ -224,12 +262,46 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A stored file to be sent: its key in object storage, media type, size in bytes and a strong entity tag."""
+    """A stored file to be sent: its key in object storage, media type, size in bytes and a strong entity tag.
+
+    `name` is what it is called when it is saved, less the extension.
+    """
 
     key: str
     media_type: str
     size: int
     etag: str
+    name: str = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Stored files to be sent as one, and what it is called, less the extension."""
+
+    files: tuple[Content, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Leave to be told of an account's tasks, or of one of them, since a number or from now on."""
+
+    account_id: str
+    task: Task | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a follower is told: a task as it is now and, with a `number`, that the state began in the run `attempt`.
+
+    Numbers grow along the stream. Without a task it only says that everything until now was told.
+    """
+
+    number: int | None
+    state: State | None
+    attempt: int
+    result: TaskResult | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +332,5 @@ class Notice:
     account: Account
 
 
-Result = (
-    TaskResult | TaskPage | Deleted | File | Content | Account | tuple[Model, ...] | Health | Session | WebhookResult
-)
+Shown = TaskResult | Batch | TaskPage | Deleted | File | Content | Archive | Following | Account
+Result = Shown | tuple[Model, ...] | Health | Session | WebhookResult

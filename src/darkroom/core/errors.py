@@ -24,9 +24,11 @@ class Code(StrEnum):
     UNKNOWN_MODEL = "unknown_model"
     NO_CREDITS = "no_credits"
     CONFLICT = "conflict"
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
     RATE_LIMITED = "rate_limited"
     INVALID_LINK = "invalid_link"
     EXPIRED_LINK = "expired_link"
+    RESULTS_EXPIRED = "results_expired"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     # the work

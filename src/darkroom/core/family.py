@@ -44,3 +44,9 @@ def combine(parent: Task, children: tuple[Task, ...]) -> Task:
         finished_at=max(finished, default=None) if state.final else None,
         version=parent.version + sum(child.version for child in children),
     )
+
+
+def as_stored(tasks: tuple[Task, ...], seqs: tuple[int, ...]) -> Task:
+    """New tasks as a reader would find them now."""
+    first, *parts = (replace(task, seq=seq, version=1) for task, seq in zip(tasks, seqs, strict=True))
+    return combine(first, tuple(parts)) if parts else first

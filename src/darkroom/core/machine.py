@@ -6,7 +6,8 @@ state gives `None`. `Store.apply` carries a change out in one transaction, or no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from . import ledger
 from .errors import Code, TaskError
@@ -15,12 +16,26 @@ from .task import TRANSITIONS, Artifact, Failure, State, Task, Trigger
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long results are kept, in milliseconds: by account or by model, else `default`; 0 is for ever."""
+
+    default: int = 0
+    named: Mapping[str, int] = field(default_factory=dict)
+
+    def expiry(self, task: Task, now: int) -> int | None:
+        """When the results that a task delivers now expire."""
+        kept = self.named.get(task.account_id, self.named.get(task.model, self.default))
+        return now + kept if kept else None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """How often and how soon a failed task is tried again. Times in milliseconds."""
+    """How often and how soon a failed task is tried again, in milliseconds, and how long results are kept."""
 
     max_failures: int = 3
     backoff: int = 1_000
     backoff_limit: int = 300_000
+    retention: Retention = Retention()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,7 @@ class Change:
     cost: int
     failure: Failure | None
     artifacts: tuple[Artifact, ...]
+    expires_at: int | None
     warnings: tuple[str, ...]
     checkpoint: str | None
     entries: tuple[Entry, ...]
@@ -83,6 +99,7 @@ def decide(
         cost=cost,
         failure=failure(trigger, error),
         artifacts=delivered,
+        expires_at=policy.retention.expiry(task, now) if delivered else None,
         warnings=(*task.warnings, *warnings),
         # An engine that failed must not go on polling its failed upstream task; a released or lost one must.
         checkpoint=task.checkpoint if resumes(trigger, error) else None,

@@ -132,6 +132,7 @@ class Task:
     """One request for media. Times are integers of UTC milliseconds, credits are integers.
 
     `stage` is what a running task does now, in its engine's word, or `STORING`.
+    Its results are kept until `expires_at`, where that is set, and gone since `expired_at`.
     A task with `children` has no run of its own: `family.combine` computes its state from theirs.
     """
 
@@ -171,4 +172,6 @@ class Task:
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None
+    expires_at: int | None = None
+    expired_at: int | None = None
     version: int = 0

@@ -11,7 +11,7 @@ import pkgutil
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -21,7 +21,7 @@ import msgspec
 from ..core.commands import Command, Notice, Signature, TaskEvent, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.ids import new_key
-from ..core.task import File
+from ..core.task import Failure, File, State, Task
 
 T = TypeVar("T")
 
@@ -38,9 +38,11 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.UNKNOWN_MODEL: 400,
     Code.NO_CREDITS: 402,
     Code.CONFLICT: 409,
+    Code.IDEMPOTENCY_MISMATCH: 422,
     Code.RATE_LIMITED: 429,
     Code.INVALID_LINK: 403,
     Code.EXPIRED_LINK: 403,
+    Code.RESULTS_EXPIRED: 410,
     Code.UNAVAILABLE: 503,
     Code.INTERNAL: 500,
     Code.ENGINE_FAILED: 502,
@@ -54,6 +56,7 @@ HTTP_STATUS: Mapping[Code, int] = {
 PARAM = re.compile(r"\{([^}:]+)[^}]*\}")  # in the path of an endpoint
 MAX_WAIT = 55.0  # seconds: under the common 60 s limit of proxies
 EVENT_STREAM = "text/event-stream"
+EXPIRED = Failure(Code.RESULTS_EXPIRED, "The results have expired and were removed. Submit the task again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class WireRequest:
     """A request as plain data. `path` is relative to the dialect's mount, `base_url` is scheme, host and mount.
 
     `headers` have lower-case names. `form` holds the text fields of a multipart or urlencoded body, `files` its file
-    parts. `sign` returns the query of a signed link to a path of this dialect.
+    parts. `files_url` replaces `base_url` in links to files, where it is set. `sign` returns the query of a signed link
+    to a path of this dialect.
     """
 
     method: str
@@ -82,6 +86,7 @@ class WireRequest:
     form: tuple[tuple[str, str], ...] = ()
     files: tuple[FormFile, ...] = ()
     base_url: str = ""
+    files_url: str = ""
     sign: Callable[[str], str] = lambda _path: "exp=0&sig="
 
     @property
@@ -102,13 +107,30 @@ class WireRequest:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise TaskError(Code.INVALID_INPUT, f"The request body is not valid JSON: {error}.") from None
 
+    def each(self, shape: type[T]) -> list[T]:
+        """The body as many wire structs: a JSON array, or one of them a line."""
+        if self.body.lstrip()[:1] == b"[":
+            return self.json(list[shape])  # type: ignore[valid-type]
+        found = []
+        for number, line in enumerate(filter(bytes.strip, self.body.splitlines())):
+            try:
+                found.append(replace(self, body=line).json(shape))
+            except TaskError as error:
+                error.message = f"Line {number + 1}: {error.message}"
+                raise
+        return found
+
     def field(self, name: str) -> str | None:
         """A text field of the form; of a repeated one, the last. Blank counts as absent."""
         found = [value for key, value in self.form if key == name]
         return (found[-1].strip() or None) if found else None
 
     def link(self, path: str) -> str:
-        """An absolute signed URL for a path of this dialect."""
+        """An absolute signed URL for a file at a path of this dialect."""
+        return f"{self.files_url or self.base_url}{path}?{self.sign(path)}"
+
+    def own_link(self, path: str) -> str:
+        """An absolute signed URL for something else at a path of this dialect, which no cache should be in front of."""
         return f"{self.base_url}{path}?{self.sign(path)}"
 
     def signature(self) -> Signature:
@@ -180,8 +202,9 @@ SIGNED = (
 class Endpoint:
     """One route. `decode` raises only `TaskError`.
 
-    `public` routes need no credential (their signature is one). `poll` marks a status query whose answer depends on
-    nothing but the task and the request's path, query and body: the hot path may serve it. `uploads` routes take files.
+    `public` routes need no credential (their signature is one); at `linked` ones a signed link may stand in for it.
+    `poll` marks a status query whose answer depends on nothing but the task and the request's path, query and body: the
+    hot path may serve it. `uploads` routes take files.
 
     `opening` makes a submit a stream of server-sent events, where it returns bytes for the new task: these are sent at
     once, comments while the task runs, and then the body of `encode`. Its `decode` does not wait in that case.
@@ -197,6 +220,7 @@ class Endpoint:
     encode: Callable[[Any, WireRequest], WireResponse]
     summary: str = ""
     public: bool = False
+    linked: bool = False
     poll: bool = False
     uploads: bool = False
     opening: Callable[[TaskResult, WireRequest], bytes | None] | None = None
@@ -226,6 +250,14 @@ class Socket:
     summary: str = ""
 
 
+def without_expired(task: Task) -> Task:
+    """A task for who has no word for results that have expired: it has failed, and says why."""
+    if task.expired_at is None or task.state is not State.SUCCEEDED:
+        return task
+    children = tuple(without_expired(child) for child in task.children)
+    return replace(task, state=State.FAILED, failure=EXPIRED, artifacts=(), children=children)
+
+
 def not_encoded(_result: Any, request: WireRequest) -> WireResponse:
     """`encode` of endpoints that answer with a file: the pipeline streams it."""
     raise TypeError(f"{request.path} answers with a file")
@@ -242,7 +274,8 @@ class Dialect:
 
     `models` are the names that the vendor's clients send; each means the default model of the operation unless
     configuration maps it. `at_root` mounts the dialect at `/` beside `/<name>`; `prefix` replaces `/<name>`.
-    `capabilities` are facts that the conformance kit checks: `cancel webhook push sync children list delete`.
+    `capabilities` are facts that the conformance kit checks: `cancel webhook push sync children list delete expires`;
+    a dialect that does not know `expires`, results that have expired, is given a failed task instead.
     `error` is the wire struct of every refusal, `title` and `description` head the OpenAPI document. `configure` makes
     the dialect from its table of the settings, and raises `ValueError` for what it cannot use. `encode_webhook` makes
     the body that a webhook is sent, `None` where the vendor sends nothing; without it, it is the answer to the status
@@ -273,6 +306,8 @@ class Dialect:
 
     def webhook_body(self, told: TaskEvent, base_url: str, sign: Callable[[str], str]) -> bytes | None:
         """What a webhook is sent of a task, or `None` for nothing; `base_url` and `sign` as in `WireRequest`."""
+        if "expires" not in self.capabilities:
+            told = replace(told, task=without_expired(told.task))
         query = next(endpoint for endpoint in self.endpoints if endpoint.poll)
         request = WireRequest(
             method=query.method,

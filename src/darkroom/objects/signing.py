@@ -39,13 +39,22 @@ class Signer:
     """
 
     def __init__(self, keys: Sequence[SigningKey], period_ms: int = HOUR, lifetime_ms: int = 24 * HOUR) -> None:
-        if not keys:
-            raise ValueError("links cannot be signed without a key")
         if period_ms < 1 or lifetime_ms < 1:
             raise ValueError("the period and the lifetime of links are 1 ms or more")
-        self._secrets = tuple(key.secret for key in keys)
         self._period = period_ms
         self._lifetime = lifetime_ms
+        self.use(keys)
+
+    def use(self, keys: Sequence[SigningKey]) -> None:
+        """Sign and verify with these keys from now on."""
+        if not keys:
+            raise ValueError("links cannot be signed without a key")
+        self._secrets = tuple(key.secret for key in keys)
+
+    @property
+    def longest(self) -> int:
+        """Milliseconds that a link may live."""
+        return self._lifetime + self._period
 
     def sign(self, path: str, now: int) -> str:
         """The query string of a link to `path`: `exp=<UTC ms>&sig=<hex>`."""

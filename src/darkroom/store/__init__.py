@@ -17,6 +17,7 @@ from ..core.ledger import Entry
 from ..core.machine import Change
 from ..core.review import HELD
 from ..core.task import File, Operation, State, Task
+from .batches import Earlier, batch_script, earlier
 from .database import Database, Row, connect
 from .outbox import Outbox
 from .rows import task_from
@@ -27,6 +28,7 @@ from .scripts import (
     claim_script,
     delete_script,
     entries_script,
+    expire_script,
     listed,
     login_script,
     one_query,
@@ -75,13 +77,40 @@ class Store:
     # ---- tasks: writing
 
     async def submit(
-        self, tasks: tuple[Task, ...], *, idempotency_key: str | None = None, request_digest: str | None = None
+        self,
+        tasks: tuple[Task, ...],
+        *,
+        idempotency_key: str | None = None,
+        request_digest: str | None = None,
+        since: int | None = None,
     ) -> Submitted:
         """Store one task, or a parent and then its children, with the hold on their credits.
 
-        Raises `no_credits`, and `conflict` when the idempotency key was used for another request.
+        Raises `no_credits`, and `idempotency_mismatch` when the key was used for another request. With `since` the key
+        counts only where a task of that time or later has it that did not fail.
         """
-        return await self._database.write(lambda: submit_script(tasks, idempotency_key, request_digest))
+        return await self._database.write(lambda: submit_script(tasks, idempotency_key, request_digest, since))
+
+    async def submit_batch(
+        self,
+        tasks: tuple[Task, ...],
+        *,
+        idempotency_key: str | None = None,
+        request_digest: str | None = None,
+        since: int | None = None,
+    ) -> tuple[str, ...]:
+        """Store tasks without parts, all or none; their public ids, or those of the batch that had this key before."""
+        return await self._database.write(lambda: batch_script(tasks, idempotency_key, request_digest, since))
+
+    async def submitted(self, account_id: str, idempotency_key: str) -> Earlier | None:
+        """What an idempotency key of an account made."""
+        rows = await self._database.read(
+            "task_by_idempotency_key", account_id=account_id, idempotency_key=idempotency_key
+        )
+        if not rows:
+            return None
+        batch = await self._database.read("batch", task_id=rows[0]["id"])
+        return earlier(rows[0], batch)
 
     async def claim(self, worker: str, engines: tuple[str, ...], limit: int, now: int, lease: int) -> list[Task]:
         """Lease up to `limit` due tasks for `lease` milliseconds, in the order in which they are to be run."""
@@ -166,14 +195,39 @@ class Store:
         rows = await self._database.read("children", parent_id=task.id)
         return combine(task, tuple(task_from(child) for child in rows))
 
-    async def ahead(self, task: Task, limit: int) -> int:
-        """How many tasks will be claimed before this one, counted up to `limit`."""
-        rows = await self._database.read("ahead", priority=task.priority, seq=task.seq, limit=limit)
-        return int(rows[0]["ahead"])
+    async def ahead(self, task: Task, limit: int) -> dict[str, int]:
+        """How many tasks of which model will be claimed before this one, counted up to `limit`."""
+        rows = await self._database.read("waiting_before", priority=task.priority, seq=task.seq, limit=limit)
+        return {row["model"]: row["tasks"] for row in rows}
 
-    async def queue(self, limit: int) -> list[tuple[int, int]]:
-        """The first waiting tasks as (-priority, seq), in the order in which they will be claimed."""
-        return [(row[0], row[1]) for row in await self._database.read("queue", limit=limit)]
+    async def queue(self, limit: int) -> list[tuple[int, int, str]]:
+        """The first waiting tasks as (-priority, seq, model), in the order in which they will be claimed."""
+        return [(row[0], row[1], row[2]) for row in await self._database.read("queue", limit=limit)]
+
+    async def observed(self, limit: int) -> list[tuple[str, float]]:
+        """Models and seconds of the runs that succeeded among the newest tasks, in the order in which they ended."""
+        return [(row["model"], row["took"] / 1000) for row in await self._database.read("observed", limit=limit)]
+
+    async def open_tasks(self, account_id: str, after: int, limit: int = 100) -> list[Task]:
+        """A page of an account's unfinished tasks, oldest first, above the sequence number `after`."""
+        rows = await self._database.read("open_tasks", account_id=account_id, after=after, limit=limit)
+        return [await self._family(row) for row in rows]
+
+    async def expiring(self, now: int, limit: int = 100) -> list[Task]:
+        """Tasks whose results have been kept long enough."""
+        return [await self._family(row) for row in await self._database.read("expiring", now=now, limit=limit)]
+
+    async def expire(self, task: Task, now: int) -> bool:
+        """Let go of the results of a task and its parts; false when somebody else was first."""
+        return await self._database.write(lambda: expire_script(task, now))
+
+    async def removals(self, limit: int = 100) -> list[str]:
+        """Internal ids of tasks whose files are to be removed."""
+        return [row["task_id"] for row in await self._database.read("removals", limit=limit)]
+
+    async def end_removal(self, task_id: str) -> None:
+        """The files of a task have been removed."""
+        await self._database.write(lambda: one_query("end_removal", {"task_id": task_id}))
 
     async def due(self, limit: int) -> int:
         """How many tasks wait for a worker, counted up to `limit`."""
@@ -315,9 +369,17 @@ class Store:
         """Forget an uploaded file."""
         await self._database.write(lambda: one_query("delete_file", {"id": file_id}))
 
-    async def signing_keys(self) -> list[tuple[str, str]]:
-        """Ids and hex secrets of the keys that sign links, newest first."""
-        return [(row["id"], row["secret"]) for row in await self._database.read("signing_keys")]
+    async def signing_keys(self) -> list[tuple[str, str, int, int]]:
+        """The keys that sign links, newest first: id, hex secret, when made, and how long their links live (ms)."""
+        return [tuple(row) for row in await self._database.read("signing_keys")]
+
+    async def note_link_lifetime(self, lifetime: int) -> None:
+        """Links that are signed now may live so long, in milliseconds."""
+        await self._database.write(lambda: one_query("note_link_lifetime", {"lifetime": lifetime}))
+
+    async def delete_signing_key(self, key_id: str) -> None:
+        """Forget a key; its links are refused from now on."""
+        await self._database.write(lambda: one_query("delete_signing_key", {"id": key_id}))
 
     async def add_signing_key(self, key_id: str, secret: str, now: int) -> None:
         """Add a key; the newest signs, all verify."""

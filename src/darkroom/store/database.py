@@ -6,14 +6,15 @@ thread and an asynchronous one alike, does no I/O of its own, and rolls back as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import resources
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 Row = Any  # sqlite3.Row or asyncpg.Record: read by column name or position
-Query = tuple[str, Mapping[str, Any]]
+Params = Mapping[str, Any]
+Query = tuple[str, Params | Sequence[Params]]  # several: the query runs for each, and its rows are not sent
 Script = Generator[Query, list[Row], T]
 
 

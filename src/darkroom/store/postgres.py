@@ -81,7 +81,13 @@ class PostgresDatabase:
             name, params = next(script)
             while True:
                 statement = self._statements[name]
-                rows = await connection.fetch(statement.positional, *arguments(statement, params))
+                if isinstance(params, Mapping):
+                    rows = await connection.fetch(statement.positional, *arguments(statement, params))
+                else:
+                    await connection.executemany(
+                        statement.positional_many, [arguments(statement, each) for each in params]
+                    )
+                    rows = []
                 name, params = script.send(rows)
         except StopIteration as done:
             result: T = done.value

@@ -62,6 +62,8 @@ def task_from(row: Row, children: tuple[Task, ...] = ()) -> Task:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        expires_at=row["expires_at"],
+        expired_at=row["expired_at"],
         version=row["version"],
     )
 
@@ -119,6 +121,7 @@ def change_params(change: Change) -> dict[str, Any]:
         "error_param": failure.param if failure else None,
         "error_detail": failure.detail if failure else None,
         "artifacts": dump(change.artifacts),
+        "expires_at": change.expires_at,
         "warnings": dump(change.warnings),
         "checkpoint": change.checkpoint,
         "finished_at": change.at if change.final else None,

@@ -43,9 +43,13 @@ def one_query(name: str, params: dict[str, Any]) -> Script[list[Row]]:
     return (yield name, params)
 
 
-def submit_script(tasks: tuple[Task, ...], key: str | None, digest: str | None) -> Script[Submitted]:
-    """Idempotency key, hold on credits, rows and events."""
+def submit_script(
+    tasks: tuple[Task, ...], key: str | None, digest: str | None, since: int | None = None
+) -> Script[Submitted]:
+    """Idempotency key, hold on credits, rows and events. With `since` the key counts for newer tasks alone."""
     first = tasks[0]
+    if since is not None:
+        yield "free_key", {"account_id": first.account_id, "idempotency_key": key, "since": since}
     seqs: list[int] = []
     for task in tasks:
         own = task is first
@@ -75,7 +79,7 @@ def replay(row: Row, digest: str | None) -> Submitted:
     """The task that an idempotency key made before."""
     if row["request_digest"] != digest:
         raise TaskError(
-            Code.CONFLICT,
+            Code.IDEMPOTENCY_MISMATCH,
             "This Idempotency-Key was used for a different request. Use a new key.",
             param="Idempotency-Key",
         )
@@ -138,6 +142,7 @@ def finish_parent(parent_id: str, now: int) -> Script[None]:
             "state": parent.state.value,
             "error_code": failure.code.value if failure else None,
             "error_message": failure.message if failure else None,
+            "expires_at": last_expiry(parent),
             "now": now,
         },
     )
@@ -146,8 +151,23 @@ def finish_parent(parent_id: str, now: int) -> Script[None]:
         yield from owe_row(finished[0], parent.account_id, parent_id, parent.state, now)
 
 
+def last_expiry(parent: Task) -> int | None:
+    """When the results of all parts have expired; never, where some are kept for ever."""
+    times = [part.expires_at for part in parent.children if part.artifacts]
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
+
+
+def expire_script(task: Task, now: int) -> Script[bool]:
+    """The results of a task and its parts are gone, and their files are noted, to be removed."""
+    rows = yield "expire_task", {"id": task.id, "now": now}
+    for row in rows:
+        yield "add_removal", {"task_id": row["id"]}
+    return bool(rows)
+
+
 def delete_script(task: Task) -> Script[bool]:
-    """The task's rows and those of its children; ledger entries stay."""
+    """The task's rows and those of its children; ledger entries stay. Their files are noted, to be removed."""
     for part in (task, *task.children):
         gone = yield "delete_task", {"id": part.id}
         if not gone and part is task:
@@ -155,6 +175,8 @@ def delete_script(task: Task) -> Script[bool]:
         yield "delete_events", {"id": part.id}
         if part.callbacks:
             yield "delete_deliveries", {"task_id": part.id}
+        yield "add_removal", {"task_id": part.id}
+    yield "delete_batch", {"task_id": task.id}
     return True
 
 

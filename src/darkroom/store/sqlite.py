@@ -173,7 +173,11 @@ def drive(connection: sqlite3.Connection, queries: dict[str, Statement], script:
     try:
         name, params = next(script)
         while True:
-            rows = connection.execute(queries[name].text, bound(params)).fetchall()
+            if isinstance(params, Mapping):
+                rows = connection.execute(queries[name].text, bound(params)).fetchall()
+            else:
+                connection.executemany(queries[name].many, map(bound, params))
+                rows = []
             name, params = script.send(rows)
     except StopIteration as done:
         result: T = done.value

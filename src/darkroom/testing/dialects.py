@@ -71,6 +71,7 @@ CAPABILITIES: Mapping[str, str] = {
     "delete": "tasks can be deleted",
     "children": "a task may have several parts, each with a state of its own",
     "push": "a WebSocket tells what happens to tasks",
+    "expires": "results that have expired have a word of their own; otherwise their task is shown as failed",
     "webhook": "the server calls the client's address when a task ends",
 }
 SITUATIONS = (State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED)

@@ -127,6 +127,7 @@ def every_task(mint_id: Callable[[], str]) -> Iterator[Task]:
         yield task(mint_id(), state, artifacts=(artifact(), artifact(1)))
         yield family(mint_id, state)
     yield task(mint_id(), State.SUCCEEDED)
+    yield replace(task(mint_id(), State.SUCCEEDED), expired_at=FINISHED + 1)
     for code in Code:
         yield task(mint_id(), State.FAILED, code=code)
     for operation in Operation:

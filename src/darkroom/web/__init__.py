@@ -7,31 +7,46 @@ other exception is a bug: logged, and answered as `internal`. Files that a refus
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.datastructures import UploadFile
+from starlette.formparsers import FormParser, MultiPartParser
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from .. import tracing
-from ..core.commands import Command, Content, Get, Result, Submit, TaskResult
+from ..core.commands import (
+    Archive,
+    Command,
+    Content,
+    Following,
+    Get,
+    Result,
+    Submit,
+    SubmitBatch,
+    TaskPage,
+    TaskResult,
+    Update,
+)
 from ..core.errors import Code, TaskError
 from ..core.task import File
-from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse
+from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse, without_expired
 from ..log import Event, write
 from ..service import Service
+from .archive import archive_response
+from .bodies import READ, json_only, limited, parsed, texts
 from .cross_origin import CrossOrigin
 from .describe import described
 from .envelope import DIALECT, SAFE, Envelope
-from .files import file_response
+from .events import event_stream
+from .files import CACHE, CACHE_OF_CDN, file_response
 from .headers import with_task_headers
 from .push import Push
 from .status import TASK, StatusPath
@@ -42,8 +57,6 @@ MAX_BODY = 64 << 20  # bytes of a JSON or urlencoded body: nine pictures as base
 MAX_SMALL = 1 << 20  # bytes of a body that can hold no picture
 MAX_FORM = 512 << 20  # bytes of a multipart body, which goes to disk
 MAX_FIELD = 1 << 20  # bytes of one text field
-READ = "darkroom.read"  # set in the scope of a request whose body was read to its end
-REST = "darkroom.rest"  # where the protocol leaves the end of a body whose sender is gone
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -86,9 +99,10 @@ def mounts(dialects: Iterable[Dialect], extra: Mapping[str, str]) -> tuple[Mount
 class Pipeline:
     """Carries one request from wire to wire."""
 
-    def __init__(self, service: Service, public_url: str | None) -> None:
+    def __init__(self, service: Service, public_url: str | None, cdn_url: str | None = None) -> None:
         self._service = service
         self._public_url = public_url
+        self._cdn_url = cdn_url
 
     async def respond(self, mounted: Mounted, request: Request) -> Response:
         """Answer one request."""
@@ -98,22 +112,20 @@ class Pipeline:
         kept: list[File] = []
         try:
             account_id = None
-            if not endpoint.public:
+            if not (endpoint.public or (endpoint.linked and "sig" in wire.query)):
                 account_id = await self._service.keyring.account(dialect.credential(wire))
             if not endpoint.public or endpoint.request is not None:
                 wire = await self._with_body(wire, request, endpoint, account_id)
                 kept += [item.file for item in wire.files]
             maker = replace(dialect, mint_id=endpoint.mint_id) if endpoint.mint_id else dialect
-            command = endpoint.decode(wire)
-            if isinstance(command, Submit):
-                command = replace(command, base_url=wire.base_url)
-            result = await self._carry_out(account_id, command, maker, request, kept)
+            command = with_key(endpoint.decode(wire), wire)
+            result = shown(dialect, await self._carry_out(account_id, command, maker, request, kept))
             if endpoint.opening and isinstance(result, TaskResult) and (opening := endpoint.opening(result, wire)):
                 return streamed(self._service, result.task, opening, partial(said, dialect, endpoint, wire))
             if endpoint.poll and isinstance(result, TaskResult):
                 request.scope[TASK] = result.task, dialect.credential(wire)
-            if isinstance(result, Content):
-                return await file_response(result, self._service.objects, request.method, request.headers)
+            if isinstance(result, Content | Archive | Following):
+                return await self._stream(result, dialect, endpoint, wire)
             answer = endpoint.encode(result, wire)
             if isinstance(result, TaskResult):
                 answer = with_task_headers(answer, result, request.headers if endpoint.poll else None)
@@ -132,6 +144,27 @@ class Pipeline:
                 await self._service.inputs.discard(kept)
         return response(answer, closing=unread(request))
 
+    async def _stream(
+        self, result: Content | Archive | Following, dialect: Dialect, endpoint: Endpoint, wire: WireRequest
+    ) -> Response:
+        """An answer that is longer than a message."""
+        if isinstance(result, Content):
+            save = wire.query.get("download") in ("1", "true")
+            cache = CACHE_OF_CDN if self._cdn_url else CACHE
+            return await file_response(result, self._service.objects, wire.method, wire.headers, save=save, cache=cache)
+        if wire.method == "HEAD":
+            return Response(headers={"Cache-Control": "no-store"})
+        if isinstance(result, Archive):
+            return archive_response(result, self._service.objects)
+
+        async def allowed() -> bool:
+            try:
+                return bool("sig" in wire.query or await self._service.keyring.account(dialect.credential(wire)))
+            except TaskError as error:
+                return error.code is not Code.INVALID_KEY
+
+        return await event_stream(self._service, result, partial(update, dialect, endpoint, wire), allowed)
+
     async def _carry_out(
         self, account_id: str | None, command: Command, dialect: Dialect, request: Request, kept: list[File]
     ) -> Result:
@@ -143,6 +176,9 @@ class Pipeline:
             with tracing.span("submit", dialect=dialect.name, operation=command.operation.value):
                 task = await self._service.submit(account_id, command, dialect)
                 tracing.note(task=task.public_id, model=task.model)
+            used = {file.id for part in (task, *task.children) for file in part.inputs}
+            kept[:] = [file for file in kept if file.id not in used]  # a repeated request's own uploads are not
+            await self._service.inputs.discard(kept)
             kept.clear()
             coming: Coroutine[Any, Any, Result] = self._service.outcome(account_id, task, command)
         else:
@@ -164,6 +200,7 @@ class Pipeline:
             query_string=request.url.query,
             headers=dict(request.headers),
             base_url=origin + prefix,
+            files_url=self._cdn_url + prefix if self._cdn_url else "",
             sign=lambda path: signer.sign(path, now),
         )
 
@@ -214,55 +251,33 @@ def said(dialect: Dialect, endpoint: Endpoint, wire: WireRequest, end: TaskResul
     return b"data: " + refusal(dialect, wire, end).body + b"\n\n"
 
 
-async def parsed(parser: FormParser | MultiPartParser) -> FormData:
-    """The form that a body holds, or `invalid_input`."""
-    try:
-        return await parser.parse()
-    except (MultiPartException, KeyError, UnicodeDecodeError) as error:
-        reason = error.message.rstrip(".") if isinstance(error, MultiPartException) else "it has no boundary"
-        kind = "multipart body" if isinstance(parser, MultiPartParser) else "form"
-        raise TaskError(Code.INVALID_INPUT, f"The {kind} cannot be read: {reason}.") from None
+def update(dialect: Dialect, endpoint: Endpoint, wire: WireRequest, news: Update | TaskError) -> bytes:
+    """What a follower is told, or why it is told nothing more."""
+    if isinstance(news, TaskError):
+        return b"event: failure\ndata: " + refusal(dialect, wire, news).body + b"\n\n"
+    return endpoint.encode(news, wire).body
 
 
-def texts(form: FormData) -> tuple[tuple[str, str], ...]:
-    """The text fields of a form, in order."""
-    return tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+def with_key(command: Command, wire: WireRequest) -> Command:
+    """A submit with what is the same in every dialect: the key that makes it happen once, and where it came in."""
+    if isinstance(command, SubmitBatch):
+        tasks = tuple(replace(task, base_url=wire.base_url) for task in command.tasks)
+        return replace(command, tasks=tasks, idempotency_key=wire.headers.get("idempotency-key"))
+    if isinstance(command, Submit):
+        key = command.idempotency_key if command.idempotency_key is not None else wire.headers.get("idempotency-key")
+        return replace(command, base_url=wire.base_url, idempotency_key=key)
+    return command
 
 
-async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """A request's body, refused as soon as it is known to be larger than `limit` bytes.
-
-    It ends with its last byte, not with the word that this was the last one: a client that has sent all may be gone.
-    """
-    error = TaskError(Code.TOO_LARGE, f"The request is larger than {limit >> 20} MiB.")
-    declared = request.headers.get("content-length")
-    length = int(declared[:19]) if declared and declared.isdigit() else None
-    if (declared and length is None) or (length or 0) > limit:
-        raise error
-    size, more = 0, True
-    while more and size != length:
-        message = await request.receive()
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        if message["type"] == "http.disconnect":
-            if REST not in request.scope:
-                raise ClientDisconnect
-            chunk = request.scope[REST]
-        size += len(chunk)
-        if size > limit:
-            raise error
-        yield chunk
-    request.scope[READ] = True
-
-
-async def json_only(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, refused by its first byte where it cannot be JSON as dialects take it."""
-    begun = False
-    async for chunk in stream:
-        start = chunk.lstrip()[:1]
-        if not begun and start and start not in b"{[":
-            raise TaskError(Code.INVALID_INPUT, "The request body is not valid JSON: it must be an object.")
-        begun = begun or bool(start)
-        yield chunk
+def shown(dialect: Dialect, result: Result) -> Result:
+    """A result as the dialect can say it: not every vendor has a word for results that have expired."""
+    if "expires" in dialect.capabilities:
+        return result
+    if isinstance(result, TaskResult):
+        return replace(result, task=without_expired(result.task))
+    if isinstance(result, TaskPage):
+        return replace(result, tasks=tuple(without_expired(task) for task in result.tasks))
+    return result
 
 
 def unread(request: Request) -> bool:

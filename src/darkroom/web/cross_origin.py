@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
-ALLOWED = "Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id"
+ALLOWED = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id"
 EXPOSED = "ETag, Retry-After, X-Request-Id"
 REMEMBER = "86400"  # seconds that a browser may remember the answer to its question
 

@@ -22,6 +22,7 @@ SAFE = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
 }
 CACHE = "private, max-age=1800"
+CACHE_OF_CDN = "public, max-age=1800"  # a link is a secret, and the network in between is the operator's
 RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")  # in a file name
 
@@ -37,15 +38,21 @@ class _ObjectResponse(StreamingResponse):
 
 
 async def file_response(
-    content: Content, objects: Objects, method: str, headers: Mapping[str, str], *, name: str = "file"
+    content: Content,
+    objects: Objects,
+    method: str,
+    headers: Mapping[str, str],
+    *,
+    save: bool = False,
+    cache: str = CACHE,
 ) -> Response:
     """The answer to a GET or HEAD for this content.
 
-    `headers` are the request's, with lower-case names; `name` is what a browser calls the file when it saves it, less
-    the extension. Raises `not_found` or `storage_failed` before anything is sent.
+    `headers` are the request's, with lower-case names; with `save` a browser saves the file and does not show it.
+    Raises `not_found` or `storage_failed` before anything is sent.
     """
     etag = content.etag if content.etag.endswith('"') else f'"{content.etag}"'
-    common = {**SAFE, "ETag": etag, "Cache-Control": CACHE, "Accept-Ranges": "bytes"}
+    common = {**SAFE, "ETag": etag, "Cache-Control": cache, "Accept-Ranges": "bytes"}
     if _matches(headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=common)
     start, end, status = 0, content.size, 200
@@ -61,12 +68,17 @@ async def file_response(
     common |= {
         "Content-Type": content.media_type,
         "Content-Length": str(end - start),
-        "Content-Disposition": f'inline; filename="{UNSAFE.sub("_", name)}.{extension}"',
+        "Content-Disposition": disposition(content.name, extension, save),
     }
     if method == "HEAD" or start == end:
         return Response(status_code=status, headers=common)
     body = await objects.get(content.key, start, end)
     return _ObjectResponse(body, status_code=status, headers=common)
+
+
+def disposition(name: str, extension: str, save: bool) -> str:
+    """What a browser does with a file, and what it calls it."""
+    return f'{"attachment" if save else "inline"}; filename="{UNSAFE.sub("_", name)}.{extension}"'
 
 
 def _matches(condition: str, etag: str) -> bool:

@@ -18,7 +18,8 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..metrics import POLLS, TURNED_AWAY
-from . import REST, Application
+from . import Application
+from .bodies import REST
 from .envelope import ADDED
 from .status import BYTES, LONGEST, StatusPath
 

@@ -11,13 +11,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..core.errors import Code, TaskError
-from ..dialects import Socket, WireRequest
+from ..dialects import Socket, WireRequest, without_expired
 from ..keys import digest_of
 from ..log import Event, write
 from ..notices import Notices
@@ -76,6 +77,7 @@ class Push:
                 await connection.close(POLICY_VIOLATION)
                 return
             for notice in notices:
+                notice = replace(notice, task=without_expired(notice.task))
                 for message in socket.encode(notice, wire):
                     await send(connection, message)
             if time.monotonic() - beaten >= socket.every:

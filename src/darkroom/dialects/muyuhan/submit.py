@@ -97,7 +97,6 @@ def submit(request: WireRequest, templates: Templates) -> Command:
         params=read_params(operation, template.style if template else style, template, body),
         inputs=parts[0] if len(parts) == 1 else (),
         parts=parts if len(parts) > 1 else (),
-        idempotency_key=request.headers.get("idempotency-key") or None,
         extra={"taskType": int(kind)} | ({"styleId": template.id} if template else {}),
     )
 

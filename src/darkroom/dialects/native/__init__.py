@@ -6,11 +6,14 @@ Times are RFC 3339 in UTC, links are absolute and signed when they are read, err
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from ...core.catalog import Model
 from ...core.commands import (
     Account,
+    Batch,
     Cancel,
     Command,
     Delete,
@@ -23,6 +26,7 @@ from ...core.commands import (
     List,
     ListModels,
     Submit,
+    SubmitBatch,
     TaskEvent,
     TaskPage,
     TaskResult,
@@ -44,8 +48,10 @@ from .. import (
     not_encoded,
 )
 from . import webhooks
+from .following import FOLLOWING
 from .shapes import (
     AccountView,
+    BatchView,
     ErrorBody,
     ErrorView,
     EventView,
@@ -69,17 +75,24 @@ PAGE = (
 
 def submit(request: WireRequest) -> Command:
     """Create a task."""
-    body = request.json(TaskBody)
+    return replace(asked(request.json(TaskBody)), wait=request.wait())
+
+
+def submit_batch(request: WireRequest) -> Command:
+    """Create many tasks."""
+    return SubmitBatch(tuple(asked(body) for body in request.each(TaskBody)))
+
+
+def asked(body: TaskBody) -> Submit:
+    """A body as a command."""
     return Submit(
         operation=body.operation,
         model=body.model,
         params=body.params,
         inputs=tuple(item.source() for item in body.inputs),
         count=body.count,
-        wait=request.wait(),
         webhook=body.webhook,
         webhook_events=states_of(body.webhook_events, "webhook_events"),
-        idempotency_key=request.headers.get("idempotency-key"),
         metadata=body.metadata,
     )
 
@@ -115,6 +128,11 @@ def download(request: WireRequest) -> Command:
         raise TaskError(Code.INVALID_INPUT, "The link's result number is not a number.", param="index")
     thumbnail = request.path.endswith("/thumbnail")
     return Download(request.params["id"], int(index), request.signature(), thumbnail)
+
+
+def encode_batch(batch: Batch, _request: WireRequest) -> WireResponse:
+    """Answer with the ids of new tasks."""
+    return answer(BatchView(list(batch.task_ids)), 201)
 
 
 def encode_task(result: TaskResult, request: WireRequest) -> WireResponse:
@@ -155,10 +173,11 @@ def encode_models(models: tuple[Model, ...], _request: WireRequest) -> WireRespo
     )
 
 
-def encode_account(account: Account, _request: WireRequest) -> WireResponse:
+def encode_account(account: Account, request: WireRequest) -> WireResponse:
     """Answer with the caller's account."""
     created = rfc3339(account.created_at) or ""
-    return answer(AccountView(account.id, account.name, account.available, account.held, created))
+    events = request.own_link(f"/accounts/{account.id}/events")
+    return answer(AccountView(account.id, account.name, account.available, account.held, created, events))
 
 
 def encode_deleted(_result: Deleted, _request: WireRequest) -> WireResponse:
@@ -187,7 +206,7 @@ dialect = Dialect(
     error=ErrorBody,
     credential=bearer_or_bare,
     encode_error=encode_error,
-    capabilities=frozenset({"cancel", "list", "delete", "sync", "webhook"}),
+    capabilities=frozenset({"cancel", "list", "delete", "sync", "webhook", "expires"}),
     encode_webhook=encode_webhook,
     endpoints=(
         Endpoint(
@@ -200,6 +219,17 @@ dialect = Dialect(
             query=(WAIT,),
             status=201,
             summary="Create a task",
+        ),
+        Endpoint(
+            method="POST",
+            path="/tasks/batch",
+            decode=submit_batch,
+            encode=encode_batch,
+            request=list[TaskBody],
+            response=BatchView,
+            status=201,
+            summary="Create many tasks",
+            description="Up to 10,000 tasks, as a JSON array or one a line: all of them, or none.",
         ),
         Endpoint(
             method="GET",
@@ -236,6 +266,7 @@ dialect = Dialect(
             status=204,
             summary="Delete a task and its results",
         ),
+        *FOLLOWING,
         Endpoint(
             method="GET",
             path="/tasks/{id}/outputs/{index}",

@@ -95,6 +95,11 @@ class TaskView(msgspec.Struct):
     position: int | None
     eta_seconds: float | None
     outputs: list[OutputView]
+    expires_at: Annotated[str | None, Meta(description="How long the results are kept; null: for ever.")]
+    expired_at: Annotated[str | None, Meta(description="When the results were removed.")]
+    expired: Annotated[bool, Meta(description="Whether the results were removed.")]
+    zip_url: Annotated[str | None, Meta(description="Signed link to all results as one file.")]
+    events_url: Annotated[str | None, Meta(description="Signed link to the events of an unfinished task.")]
     error: ErrorView | None
     warnings: list[str]
     cost: int
@@ -108,6 +113,20 @@ class EventView(msgspec.Struct):
     type: str
     timestamp: str
     data: TaskView
+
+
+class UpdateView(msgspec.Struct):
+    """What an event tells: a state, the run that it is of (0 for a new task), and the task as it is now."""
+
+    state: str
+    attempt: int
+    task: TaskView
+
+
+class BatchView(msgspec.Struct):
+    """The ids of a batch, in the order of its tasks."""
+
+    ids: list[str]
 
 
 class PageView(msgspec.Struct):
@@ -155,6 +174,7 @@ class AccountView(msgspec.Struct):
     available: int
     held: int
     created_at: str
+    events_url: Annotated[str, Meta(description="Signed link to the events of all tasks.")]
 
 
 def rfc3339(time: int | None) -> str | None:
@@ -182,6 +202,7 @@ def output_view(task: Task, index: int, artifact: Artifact, request: WireRequest
 def task_view(task: Task, request: WireRequest, position: int | None = None, eta: float | None = None) -> TaskView:
     """A task as its caller sees it."""
     failure = task.failure if task.state is not State.SUCCEEDED else None
+    path = f"/tasks/{task.public_id}"
     return TaskView(
         id=task.public_id,
         operation=task.operation,
@@ -196,6 +217,11 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         position=position,
         eta_seconds=eta,
         outputs=[output_view(task, index, artifact, request) for index, artifact in enumerate(task.artifacts)],
+        expires_at=rfc3339(task.expires_at),
+        expired_at=rfc3339(task.expired_at),
+        expired=task.expired_at is not None,
+        zip_url=request.link(f"{path}/zip") if task.artifacts else None,
+        events_url=None if task.state.final else request.own_link(f"{path}/events"),
         error=ErrorView(failure.code, failure.message, failure.param) if failure else None,
         warnings=list(task.warnings),
         cost=task.cost,

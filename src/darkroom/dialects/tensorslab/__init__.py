@@ -45,7 +45,7 @@ ROUTE_STATUS = {
     **dict.fromkeys((images.QUERY, video.QUERY), 404),
     **dict.fromkeys((images.DELETE, video.DELETE), 400),
 }
-FAULT_OF_REQUEST = frozenset({400, 402, 404, 409, 413})
+FAULT_OF_REQUEST = frozenset({400, 402, 404, 409, 413, 422})
 
 
 def query(request: WireRequest) -> Command:

@@ -45,7 +45,6 @@ def submit(request: WireRequest) -> Command:
         params={"prompt": text, **_size(request, model, inputs), **_tuning(request)},
         inputs=inputs,
         count=_batch(request),
-        idempotency_key=request.headers.get("idempotency-key"),
         extra={"category": category} if category else {},
     )
 

@@ -115,7 +115,6 @@ def submit(request: WireRequest) -> Command:
         model=model,
         params=params,
         inputs=inputs,
-        idempotency_key=request.headers.get("idempotency-key"),
         extra=asked,
     )
 

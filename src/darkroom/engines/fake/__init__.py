@@ -35,6 +35,7 @@ PARAMS = (
     Param("strength", "number", "Accepted and ignored."),
     Param("scale", "number", "Accepted and ignored."),
     Param("duration", "number", "Accepted and ignored."),
+    Param("fps", "number", "Accepted and ignored."),
     Param("ratio", "string", "Accepted and ignored.", maximum=TEXT),
     Param("resolution", "string", "Accepted and ignored.", maximum=TEXT),
     Param("audio", "boolean", "Accepted and ignored."),

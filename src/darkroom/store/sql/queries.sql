@@ -46,10 +46,10 @@ UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETUR
 UPDATE api_key SET revoked_at = :now WHERE account_id = :account_id AND name = :name AND revoked_at IS NULL
 
 -- name: add_signing_key
-INSERT INTO signing_key (id, secret, created_at) VALUES (:id, :secret, :now)
+INSERT INTO signing_key (id, secret, created_at, lifetime) VALUES (:id, :secret, :now, 0)
 
 -- name: signing_keys
-SELECT id, secret FROM signing_key ORDER BY created_at DESC, id DESC
+SELECT id, secret, created_at, lifetime FROM signing_key ORDER BY created_at DESC, id DESC
 
 -- name: add_file
 INSERT INTO file (id, account_id, object_key, media_type, size, width, height, created_at)
@@ -100,7 +100,8 @@ SELECT account_id, version + CASE WHEN parts = 0 THEN 0 ELSE (
 ) END AS version FROM task WHERE public_id = :public_id
 
 -- name: task_by_idempotency_key
-SELECT public_id, request_digest FROM task WHERE account_id = :account_id AND idempotency_key = :idempotency_key
+SELECT id, public_id, request_digest, state, created_at FROM task
+WHERE account_id = :account_id AND idempotency_key = :idempotency_key
 
 -- name: children
 SELECT * FROM task WHERE parent_id = :parent_id ORDER BY seq
@@ -113,16 +114,10 @@ WHERE account_id = :account_id AND parent_id IS NULL AND seq < :before
     AND (CAST(:operations AS TEXT) = '' OR REPLACE(:operations, ',' || operation || ',', '') <> :operations)
 ORDER BY seq DESC LIMIT :limit OFFSET :skip
 
--- name: ahead
--- How many tasks wait before this one, counted to a limit that keeps the answer cheap.
-SELECT COUNT(*) AS ahead FROM (
-    SELECT 1 FROM task WHERE state = 'queued' AND parts = 0
-        AND (priority > :priority OR (priority = :priority AND seq < :seq)) LIMIT :limit
-) AS waiting
-
 -- name: queue
 -- The waiting tasks in the order in which they will be claimed, read from the index alone.
-SELECT -priority AS rank, seq FROM task WHERE state = 'queued' AND parts = 0 ORDER BY priority DESC, seq LIMIT :limit
+SELECT -priority AS rank, seq, model FROM task WHERE state = 'queued' AND parts = 0
+ORDER BY priority DESC, seq LIMIT :limit
 
 -- name: claim
 -- Lease due tasks to one worker. REPLACE asks whether an engine is in the list, case and all (LIKE differs).
@@ -157,6 +152,7 @@ WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
+    expires_at = :expires_at,
     stage = '', lease_until = NULL, worker = NULL, version = version + 1
 WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *
 
@@ -165,7 +161,7 @@ SELECT * FROM task WHERE id = :id /*for update*/
 
 -- name: finish_parent
 UPDATE task SET state = :state, progress = 100, error_code = :error_code, error_message = :error_message,
-    finished_at = :now, version = version + 1
+    finished_at = :now, expires_at = :expires_at, version = version + 1
 WHERE id = :id AND finished_at IS NULL RETURNING version, callbacks
 
 -- name: mark_cancel
@@ -187,9 +183,6 @@ DELETE FROM task WHERE id = :id AND finished_at IS NOT NULL RETURNING id
 
 -- name: counts
 SELECT state, COUNT(*) AS tasks FROM task WHERE parts = 0 GROUP BY state
-
--- name: task_by_id
-SELECT * FROM task WHERE id = :id
 
 -- name: add_webhook
 INSERT INTO webhook (id, account_id, url, lane, events, secret, failures, created_at)
@@ -360,3 +353,64 @@ WHERE public_id = :public_id AND state = 'queued' AND run_at = :held RETURNING i
 SELECT COUNT(*) AS deliveries, COALESCE(MIN(due_at), :now) AS since FROM (
     SELECT due_at FROM delivery WHERE status = 'pending' AND due_at <= :now LIMIT :limit
 ) AS due
+
+-- name: free_key
+-- Take an idempotency key from a task that it does not count for any more: an older one, or one without success.
+UPDATE task SET idempotency_key = NULL WHERE account_id = :account_id AND idempotency_key = :idempotency_key
+    AND (created_at < :since OR state IN ('failed', 'canceled'))
+
+-- name: add_batch
+INSERT INTO batch (task_id, public_ids) VALUES (:task_id, :public_ids)
+
+-- name: batch
+-- The public ids of the batch that began with a task.
+SELECT public_ids FROM batch WHERE task_id = :task_id
+
+-- name: delete_batch
+DELETE FROM batch WHERE task_id = :task_id
+
+-- name: add_removal
+-- The files of a task are to be removed.
+INSERT INTO removal (task_id) VALUES (:task_id) ON CONFLICT DO NOTHING
+
+-- name: removals
+SELECT task_id FROM removal ORDER BY task_id LIMIT :limit
+
+-- name: end_removal
+DELETE FROM removal WHERE task_id = :task_id
+
+-- name: expiring
+-- Tasks whose results have been kept long enough; parts go with their parent.
+SELECT * FROM task WHERE expires_at <= :now AND parent_id IS NULL ORDER BY expires_at LIMIT :limit
+
+-- name: expire_task
+-- The results of a task and of its parts are gone; no row when they were gone before.
+UPDATE task SET artifacts = '[]', expired_at = :now, expires_at = NULL, version = version + 1
+WHERE (id = :id OR parent_id = :id) AND expired_at IS NULL AND finished_at IS NOT NULL RETURNING id
+
+-- name: task_by_id
+SELECT * FROM task WHERE id = :id
+
+-- name: open_tasks
+-- A page of an account's unfinished tasks, oldest first, parents instead of their parts.
+SELECT * FROM task WHERE account_id = :account_id AND finished_at IS NULL AND parent_id IS NULL AND seq > :after
+ORDER BY seq LIMIT :limit
+
+-- name: waiting_before
+-- The tasks that will be claimed before one, by model, counted to a limit that keeps the answer cheap.
+SELECT model, COUNT(*) AS tasks FROM (
+    SELECT model FROM task WHERE state = 'queued' AND parts = 0
+        AND (priority > :priority OR (priority = :priority AND seq < :seq)) LIMIT :limit
+) AS waiting GROUP BY model
+
+-- name: observed
+-- How long the newest runs took, among the newest tasks.
+SELECT model, finished_at - started_at AS took FROM (SELECT * FROM task ORDER BY seq DESC LIMIT :limit) AS newest
+WHERE state = 'succeeded' AND parts = 0 AND started_at IS NOT NULL AND attempt = 1 ORDER BY finished_at
+
+-- name: note_link_lifetime
+-- How long a link that a key signs may live, at most.
+UPDATE signing_key SET lifetime = :lifetime WHERE lifetime < :lifetime
+
+-- name: delete_signing_key
+DELETE FROM signing_key WHERE id = :id

@@ -22,7 +22,8 @@ CREATE UNIQUE INDEX api_key_digest ON api_key (digest);
 CREATE TABLE signing_key (
     id TEXT NOT NULL PRIMARY KEY,
     secret TEXT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    lifetime BIGINT NOT NULL
 );
 
 CREATE TABLE file (
@@ -78,16 +79,20 @@ CREATE TABLE task (
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     finished_at BIGINT,
+    expires_at BIGINT,
+    expired_at BIGINT,
     version BIGINT NOT NULL,
     CHECK ((finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'canceled')))
 );
 CREATE UNIQUE INDEX task_id ON task (id);
 CREATE UNIQUE INDEX task_public_id ON task (public_id);
 CREATE UNIQUE INDEX task_idempotency ON task (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX task_queue ON task (priority DESC, seq) WHERE state = 'queued' AND parts = 0;
+CREATE INDEX task_queue ON task (priority DESC, seq, model) WHERE state = 'queued' AND parts = 0;
 CREATE INDEX task_lease ON task (lease_until) WHERE state = 'running' AND parts = 0;
 CREATE INDEX task_deadline ON task (deadline) WHERE state = 'queued' AND deadline IS NOT NULL;
 CREATE INDEX task_account ON task (account_id, seq);
+CREATE INDEX task_open ON task (account_id, seq) WHERE finished_at IS NULL AND parent_id IS NULL;
+CREATE INDEX task_expiry ON task (expires_at) WHERE expires_at IS NOT NULL AND parent_id IS NULL;
 CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE entry (
@@ -113,6 +118,17 @@ CREATE TABLE event (
 );
 CREATE UNIQUE INDEX event_task ON event (task_id, n);
 CREATE INDEX event_account ON event (account_id, seq);
+
+-- The ids of tasks that were submitted together, by the first of them.
+CREATE TABLE batch (
+    task_id TEXT NOT NULL PRIMARY KEY,
+    public_ids TEXT NOT NULL
+);
+
+-- Tasks whose files are to be removed.
+CREATE TABLE removal (
+    task_id TEXT NOT NULL PRIMARY KEY
+);
 
 -- Rows of these tables are updated in place many times: leave room on their pages, and vacuum early.
 ALTER TABLE task SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01);

@@ -22,7 +22,8 @@ CREATE UNIQUE INDEX api_key_digest ON api_key (digest);
 CREATE TABLE signing_key (
     id TEXT NOT NULL PRIMARY KEY,
     secret TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    lifetime INTEGER NOT NULL
 );
 
 CREATE TABLE file (
@@ -78,16 +79,20 @@ CREATE TABLE task (
     created_at INTEGER NOT NULL,
     started_at INTEGER,
     finished_at INTEGER,
+    expires_at INTEGER,
+    expired_at INTEGER,
     version INTEGER NOT NULL,
     CHECK ((finished_at IS NOT NULL) = (state IN ('succeeded', 'failed', 'canceled')))
 );
 CREATE UNIQUE INDEX task_id ON task (id);
 CREATE UNIQUE INDEX task_public_id ON task (public_id);
 CREATE UNIQUE INDEX task_idempotency ON task (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX task_queue ON task (priority DESC, seq) WHERE state = 'queued' AND parts = 0;
+CREATE INDEX task_queue ON task (priority DESC, seq, model) WHERE state = 'queued' AND parts = 0;
 CREATE INDEX task_lease ON task (lease_until) WHERE state = 'running' AND parts = 0;
 CREATE INDEX task_deadline ON task (deadline) WHERE state = 'queued' AND deadline IS NOT NULL;
 CREATE INDEX task_account ON task (account_id, seq);
+CREATE INDEX task_open ON task (account_id, seq) WHERE finished_at IS NULL AND parent_id IS NULL;
+CREATE INDEX task_expiry ON task (expires_at) WHERE expires_at IS NOT NULL AND parent_id IS NULL;
 CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
 
 CREATE TABLE entry (
@@ -163,3 +168,14 @@ CREATE INDEX delivery_lane ON delivery (lane, due_at) WHERE status = 'pending';
 CREATE INDEX delivery_task ON delivery (task_id, n);
 CREATE INDEX delivery_account ON delivery (account_id, id);
 CREATE INDEX delivery_webhook ON delivery (webhook_id) WHERE finished_at IS NULL;
+
+-- The ids of tasks that were submitted together, by the first of them.
+CREATE TABLE batch (
+    task_id TEXT NOT NULL PRIMARY KEY,
+    public_ids TEXT NOT NULL
+);
+
+-- Tasks whose files are to be removed.
+CREATE TABLE removal (
+    task_id TEXT NOT NULL PRIMARY KEY
+);

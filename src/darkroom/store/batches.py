@@ -1,0 +1,98 @@
+"""Many tasks in one transaction, and what an idempotency key made before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from ..core import ledger
+from ..core.errors import Code, TaskError
+from ..core.ids import new_id
+from ..core.task import State, Task
+from .database import Row, Script
+from .deliveries import owe
+from .rows import dump, task_params
+from .scripts import replay
+
+decode_ids = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The task that a key made at a time (UTC milliseconds), its state, and the ids of its batch, if it began one."""
+
+    public_id: str
+    request_digest: str | None
+    state: State
+    created_at: int
+    batch: tuple[str, ...]
+
+
+def earlier(row: Row, batch: list[Row]) -> Earlier:
+    """Rows as what they tell."""
+    ids = decode_ids(batch[0]["public_ids"]) if batch else ()
+    return Earlier(row["public_id"], row["request_digest"], State(row["state"]), row["created_at"], ids)
+
+
+def batch_script(
+    tasks: tuple[Task, ...], key: str | None, digest: str | None, since: int | None
+) -> Script[tuple[str, ...]]:
+    """The key goes to the first task, and the ids to a row of their own, so that a repeated batch gets the same ones.
+
+    Ids are random and long enough that only the first one, with the key, can be taken.
+    """
+    first, *others = tasks
+    if since is not None:
+        yield "free_key", {"account_id": first.account_id, "idempotency_key": key, "since": since}
+    added = yield "add_task", task_params(first, key, digest)
+    if not added and key is not None:
+        found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
+        if found:
+            replay(found[0], digest)
+            batch = yield "batch", {"task_id": found[0]["id"]}
+            return decode_ids(batch[0]["public_ids"])
+    if not added:
+        raise TaskError(Code.CONFLICT, "A task's new id is taken. Send the request again.", retryable=True)
+    yield "add_task", [task_params(task, None, None) for task in others]
+    amount = sum(task.price for task in tasks)
+    if amount:
+        enough = yield "hold_credits", {"account_id": first.account_id, "amount": amount}
+        if not enough:
+            raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
+        yield (
+            "add_entry",
+            [
+                {
+                    "id": new_id(task.created_at),
+                    "account_id": task.account_id,
+                    "task_id": task.id,
+                    "kind": entry.kind.value,
+                    "available": entry.available,
+                    "held": entry.held,
+                    "now": task.created_at,
+                }
+                for task in tasks
+                for entry in ledger.hold(task.price)
+            ],
+        )
+    yield (
+        "add_event",
+        [
+            {
+                "account_id": task.account_id,
+                "task_id": task.id,
+                "n": 1,
+                "state": State.QUEUED.value,
+                "attempt": 0,
+                "now": task.created_at,
+            }
+            for task in tasks
+        ],
+    )
+    for task in tasks:
+        yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)
+    ids = tuple(task.public_id for task in tasks)
+    if key is not None:
+        yield "add_batch", {"task_id": first.id, "public_ids": dump(ids)}
+    return ids
