@@ -248,7 +248,7 @@ async def both_ways() -> tuple[Way, Way]:
         (folder / "calls").mkdir()
         shop = Shop(folder / "calls")
         async with running(settings) as server:
-            account_id = await server.service.keyring.account(server.first_key)
+            account_id = (await server.service.keyring.caller(server.first_key)).account_id
 
             async def task(seed: int) -> None:
                 command = Submit(

@@ -68,7 +68,7 @@ async def bench(slots: int, folder: Path, account_id: str = "") -> AsyncIterator
         configure(settings.log_level)
         async with running(settings) as server:
             collect_rarely()  # as `darkroom serve` does
-            account_id = account_id or await server.service.keyring.account(server.first_key)
+            account_id = account_id or (await server.service.keyring.caller(server.first_key)).account_id
             yield Bench(server, account_id, str(folder / "darkroom.db"))
 
 

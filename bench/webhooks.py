@@ -118,7 +118,7 @@ async def one_round(folder: Path) -> tuple[float, float]:
     receivers = Receivers()
     try:
         async with running(settings) as server:
-            account_id = await server.service.keyring.account(server.first_key)
+            account_id = (await server.service.keyring.caller(server.first_key)).account_id
             dead = await asyncio.gather(
                 *(new_task(server, account_id, port) for port in receivers.dead for _ in range(5))
             )

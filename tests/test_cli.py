@@ -200,10 +200,10 @@ def test_a_key_that_does_not_exist_cannot_be_revoked(server: Darkroom) -> None:
 def test_credits_are_granted_beside_a_server(server: Darkroom) -> None:
     client = server.client(server.new_key(name="grantee", credits=3))
     account = client.get("/api/account").json()["id"]
-    assert server.command("credit", "grant", account, "40") == f"granted 40 credits to {account}"
+    assert server.command("credit", "grant", account, "40") == f"granted 40 paid credits to {account}"
     assert client.get("/api/account").json()["available"] == 43
     line = next(line for line in server.command("credit", "list").splitlines() if line.startswith(account))
-    assert re.search(r"available\s+43\s+held\s+0\s+grantee", line)
+    assert re.search(r"available\s+43\s+free\s+3\s+paid\s+40\s+held\s+0\s+grantee", line)
 
 
 def test_credits_for_nobody_are_refused(server: Darkroom) -> None:

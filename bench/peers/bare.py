@@ -23,7 +23,7 @@ SECRET = b"a secret of at least 32 bytes....."
 HOUR, DAY = 3_600_000, 86_400_000  # milliseconds
 TASK = "SELECT account_id, progress, created_at, finished_at, artifacts FROM task WHERE public_id = ?"
 GLANCE = "SELECT account_id, version FROM task WHERE public_id = ?"
-KEYS = "SELECT digest, account_id FROM api_key WHERE revoked_at IS NULL"
+KEYS = "SELECT digest, account_id FROM key_secret JOIN api_key ON id = key_id WHERE revoked_at IS NULL"
 REFUSED = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 connection = sqlite3.connect(os.environ["BENCH_DATABASE"], isolation_level=None)

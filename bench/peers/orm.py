@@ -30,7 +30,7 @@ class Base(DeclarativeBase):
 class Account(Base):
     __tablename__ = "account"
     id: Mapped[str] = mapped_column(primary_key=True)
-    available: Mapped[int]
+    free: Mapped[int]
     held: Mapped[int]
 
 
@@ -38,18 +38,27 @@ class ApiKey(Base):
     __tablename__ = "api_key"
     id: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[str]
-    digest: Mapped[str]
     revoked_at: Mapped[int | None]
+
+
+class KeySecret(Base):
+    __tablename__ = "key_secret"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    key_id: Mapped[str]
 
 
 class Entry(Base):
     __tablename__ = "entry"
-    id: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[str]
     task_id: Mapped[str]
+    public_id: Mapped[str]
     kind: Mapped[str]
-    available: Mapped[int]
+    free: Mapped[int]
+    paid: Mapped[int] = mapped_column(default=0)
     held: Mapped[int]
+    bank: Mapped[int] = mapped_column(default=0)
+    revenue: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[int]
 
 
@@ -129,7 +138,8 @@ Authorization = Annotated[str, Header()]
 
 async def account_of(session: AsyncSession, authorization: str) -> str:
     """The account of a key."""
-    query = select(ApiKey).where(ApiKey.digest == digest_of(authorization), ApiKey.revoked_at.is_(None))
+    same = (KeySecret.key_id == ApiKey.id, KeySecret.digest == digest_of(authorization))
+    query = select(ApiKey).join(KeySecret, same[0]).where(same[1], ApiKey.revoked_at.is_(None))
     key = (await session.scalars(query)).one_or_none()
     if key is None:
         raise HTTPException(401, "unknown key")
@@ -153,9 +163,9 @@ async def submit(body: TaskBody, session: Writer, authorization: Authorization) 
     account_id = await account_of(session, authorization)
     now, price = time.time_ns() // 1_000_000, body.count
     account = await session.get_one(Account, account_id)
-    if account.available < price:
+    if account.free < price:
         raise HTTPException(402, "too few credits")
-    account.available -= price
+    account.free -= price
     account.held += price
     task = Task(
         id=str(uuid.uuid4()),
@@ -175,11 +185,11 @@ async def submit(body: TaskBody, session: Writer, authorization: Authorization) 
         [
             task,
             Entry(
-                id=str(uuid.uuid4()),
                 account_id=account_id,
                 task_id=task.id,
+                public_id=task.public_id,
                 kind="hold",
-                available=-price,
+                free=-price,
                 held=price,
                 created_at=now,
             ),

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Header, HTTPException, Request
 from .views import DATABASE, TaskView, digest_of, task_view
 
 TASK = "SELECT progress, created_at, finished_at, artifacts FROM task WHERE public_id = ? AND account_id = ?"
-KEYS = "SELECT digest, account_id FROM api_key WHERE revoked_at IS NULL"
+KEYS = "SELECT digest, account_id FROM key_secret JOIN api_key ON id = key_id WHERE revoked_at IS NULL"
 
 connection = sqlite3.connect(DATABASE, isolation_level=None)
 accounts: dict[str, str] = dict(connection.execute(KEYS).fetchall())

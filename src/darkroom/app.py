@@ -17,7 +17,10 @@ from obstore.exceptions import BaseError as ObjectsError
 
 from . import engines, tracing
 from .admission import Admission
+from .callers import Callers
 from .config import Settings, SettingsError
+from .core import pricing
+from .core.access import networks
 from .core.catalog import Catalog
 from .core.machine import Policy, Retention
 from .dialects import Dialect, discover
@@ -35,6 +38,7 @@ from .moderation import Moderation, moderators
 from .objects import Objects
 from .objects.signing import Signer
 from .positions import Positions
+from .rates import WrongKeys
 from .reach import Reach
 from .readiness import Readiness
 from .results import Results
@@ -118,7 +122,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         first_key = None
         if not await store.keys():
             first_key = await create_key(store, "first", settings.initial_credits, utc_now())
-        janitor = Janitor(store, results, hub, policy=policy)
+        keep_inputs = int(settings.input_hours * HOUR)
+        janitor = Janitor(store, results, hub, policy=policy, inputs=inputs, keep_inputs=keep_inputs)
         with blamed_on("webhook_allow"):
             sender = Sender(Reach(settings.webhook_allow), settings.webhook_seconds)
         webhooks = Webhooks(store, hub, sender, {dialect.name: dialect for dialect in dialects}, signer)
@@ -268,7 +273,7 @@ def make_catalog(settings: Settings, made: Sequence[Engine], dialects: Sequence[
             (model for engine in made for model in engine.models()),
             defaults=settings.defaults,
             aliases=settings.aliases,
-            prices=settings.prices,
+            prices={model: pricing.parse(price) for model, price in settings.prices.items()},
             vendor_names=(name for dialect in dialects for name in dialect.models),
         )
 
@@ -278,7 +283,14 @@ def make_application(settings: Settings, service: Service, dialects: Sequence[Di
     with blamed_on("mounts"):
         mounted = mounts(dialects, settings.mounts)
     native = next(dialect for dialect in dialects if dialect.name == "native")
-    pipeline = Pipeline(service, settings.public_url.rstrip("/") or None, settings.cdn_url.rstrip("/") or None)
+    callers = Callers(
+        service.keyring,
+        service.rates,
+        wrong_keys=WrongKeys(settings.failed_logins),
+        proxies=networks(settings.trusted_proxies),
+    )
+    cdn_url = settings.cdn_url.rstrip("/") or None
+    pipeline = Pipeline(service, settings.public_url.rstrip("/") or None, cdn_url, callers)
     own = (
         [metrics_route(settings, service.store, service.readiness, service.clock)] if settings.metrics != "off" else []
     )

@@ -1,26 +1,24 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `task`, `webhook`, `review`, `signing`, `new`."""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `audit`, `doctor`, `task`, `webhook`, `review`, …"""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import __version__
-from .config import Settings, SettingsError, load
+from .cli_doctor import doctor
+from .cli_keys import audit, credit_app, key_app
+from .cli_options import Config, Data, Database, in_store, settings_from
+from .config import SettingsError
 
 if TYPE_CHECKING:
     from .client import Client
     from .new import Kind
-    from .store import Store
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="A self-hosted server for asynchronous image and video generation tasks.",
@@ -28,8 +26,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-key_app = typer.Typer(help="API keys.", no_args_is_help=True)
-credit_app = typer.Typer(help="Credits of accounts.", no_args_is_help=True)
 task_app = typer.Typer(help="Tasks on a running server.", no_args_is_help=True)
 webhook_app = typer.Typer(help="What webhooks were sent.", no_args_is_help=True)
 review_app = typer.Typer(help="Tasks that moderation holds for a person.", no_args_is_help=True)
@@ -42,15 +38,13 @@ app.add_typer(webhook_app, name="webhook")
 app.add_typer(review_app, name="review")
 app.add_typer(signing_app, name="signing")
 app.add_typer(new_app, name="new")
+app.command()(audit)
+app.command()(doctor)
 
-Config = Annotated[Path | None, typer.Option(help="TOML file with settings.", envvar="DARKROOM_CONFIG")]
-Data = Annotated[str | None, typer.Option(help="Folder for everything. Default ./darkroom-data")]
-Database = Annotated[str | None, typer.Option(help="sqlite:PATH or postgresql://… Default: SQLite in the data folder")]
 ServerUrl = Annotated[str, typer.Option(help="Address of the server.", envvar="DARKROOM_SERVER")]
 ApiKey = Annotated[str, typer.Option(help="API key.", envvar="DARKROOM_KEY")]
 PluginName = Annotated[str, typer.Argument(help="Its name: a small letter, then small letters, digits or _.")]
 LOCAL = "http://127.0.0.1:8080"
-MOST = 10**15  # credits
 
 
 def main() -> None:
@@ -61,11 +55,6 @@ def main() -> None:
         app()
     except (SettingsError, ConnectionError, TaskError) as error:
         sys.exit(f"darkroom: {error}")
-
-
-def settings_from(config: Path | None, **flags: Any) -> Settings:
-    """Settings from the file, the environment and these flags."""
-    return load(flags, os.environ, config)
 
 
 @app.command()
@@ -113,69 +102,6 @@ def demo(
     from .demo import run
 
     run(folder)
-
-
-@key_app.command("create")
-def key_create(
-    name: Annotated[str, typer.Option(help="Whose key this is.")] = "unnamed",
-    credits: Annotated[  # noqa: A002
-        int | None, typer.Option(help="Credits of the new account. Default: initial_credits", min=0, max=MOST)
-    ] = None,
-    data: Data = None,
-    database: Database = None,
-    config: Config = None,
-) -> None:
-    """Make an account with a key, and print the key. It is shown only here."""
-    from .keys import create_key
-    from .service import utc_now
-
-    settings = settings_from(config, data=data, database=database)
-    amount = settings.initial_credits if credits is None else credits
-    print(in_store(settings, lambda store: create_key(store, name, amount, utc_now())))
-
-
-@key_app.command("list")
-def key_list(data: Data = None, database: Database = None, config: Config = None) -> None:
-    """List keys. Their secrets are not kept, so they cannot be shown."""
-    keys = in_store(settings_from(config, data=data, database=database), lambda store: store.keys())
-    for key in keys:
-        state = "revoked" if key.revoked_at else "active"
-        print(f"{key.id}  {key.hint:<14}  {state:<8}  account {key.account_id}  {key.name}")
-
-
-@key_app.command("revoke")
-def key_revoke(key_id: str, data: Data = None, database: Database = None, config: Config = None) -> None:
-    """Refuse a key from now on."""
-    from .service import utc_now
-
-    settings = settings_from(config, data=data, database=database)
-    if not in_store(settings, lambda store: store.revoke_key(key_id, utc_now())):
-        sys.exit(f"darkroom: there is no active key {key_id}; `darkroom key list` shows them")
-    print(f"revoked {key_id}")
-
-
-@credit_app.command("list")
-def credit_list(data: Data = None, database: Database = None, config: Config = None) -> None:
-    """List accounts with their credits."""
-    for account in in_store(settings_from(config, data=data, database=database), lambda store: store.accounts()):
-        print(f"{account.id}  available {account.available:>8}  held {account.held:>6}  {account.name}")
-
-
-@credit_app.command("grant")
-def credit_grant(
-    account_id: str,
-    amount: Annotated[int, typer.Argument(min=1, max=MOST)],
-    data: Data = None,
-    database: Database = None,
-    config: Config = None,
-) -> None:
-    """Give credits to an account."""
-    from .service import utc_now
-
-    settings = settings_from(config, data=data, database=database)
-    if not in_store(settings, lambda store: store.grant(account_id, amount, utc_now())):
-        sys.exit(f"darkroom: there is no account {account_id}; `darkroom credit list` shows them")
-    print(f"granted {amount} credits to {account_id}")
 
 
 @signing_app.command("rotate")
@@ -351,22 +277,3 @@ def connected(server: str, key: str) -> Iterator[Client]:
         sys.exit(f"darkroom: {error.message}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         sys.exit(f"darkroom: cannot talk to {server}: {error}")
-
-
-def in_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
-    """Use the database once, beside a server that may be running."""
-    from .store import Store
-
-    async def run() -> T:
-        try:
-            if not settings.database:
-                settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            store = await Store.open(settings.database_url)
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"database: {error}") from None
-        try:
-            return await use(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())

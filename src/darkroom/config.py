@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from .core import pricing
+from .core.access import networks
 from .marks.aigc import VALUE
 from .marks.credentials import ALGORITHMS
 from .marks.label import LONGEST, PLACES
@@ -67,6 +69,9 @@ class Settings:
     c2pa_algorithm: str = "es256"
     c2pa_timestamp_url: str = ""
     device_credits: int = -1
+    failed_logins: int = 100
+    trusted_proxies: tuple[str, ...] = ()
+    input_hours: float = 24.0
     cors_origins: tuple[str, ...] = ()
     metrics: str = "local"
     metrics_key: str = field(default="", repr=False)
@@ -83,7 +88,7 @@ class Settings:
     log_level: str = "info"
     defaults: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
-    prices: dict[str, int] = field(default_factory=dict)
+    prices: dict[str, int | dict[str, Any]] = field(default_factory=dict)
     retention: dict[str, float] = field(default_factory=dict)
     mounts: dict[str, str] = field(default_factory=dict)
     engine: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
@@ -176,7 +181,8 @@ TYPES: dict[str, Any] = {
     "webhook_allow": tuple[str, ...],
     "defaults": dict[str, str],
     "aliases": dict[str, str],
-    "prices": dict[str, int],
+    "prices": dict[str, int | dict[str, Any]],
+    "trusted_proxies": tuple[str, ...],
     "retention": dict[str, float],
     "mounts": dict[str, str],
     "engine": dict[str, dict[str, Any]],
@@ -199,6 +205,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "repeat_seconds": (0, 3600),
     "initial_credits": (0, 10**15),
     "device_credits": (-1, 10**9),
+    "failed_logins": (0, 10**6),
+    "input_hours": (0, 24 * 365),
     "max_upload_mib": (1, 10_000),
     "max_pixels": (1, 10**9),
     "fetch_seconds": (0.1, 600),
@@ -209,7 +217,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_connections": (1, 1_000_000),
 }
 SHORTEST_KEY = 16  # characters of a secret that an operator makes up
-PRICES = (0, 10**9)
 
 
 def check(settings: Settings) -> list[str]:
@@ -218,9 +225,7 @@ def check(settings: Settings) -> list[str]:
     for name, (low, high) in RANGES.items():
         if not low <= getattr(settings, name) <= high:
             problems.append(f"{name} must be from {low:g} to {high:g}")
-    low, high = PRICES
-    wrong = [model for model, price in settings.prices.items() if not low <= price <= high]
-    problems += [f"prices: that of {model!r} must be from {low:g} to {high:g}" for model in wrong]
+    problems += check_access(settings)
     no_paths = [prefix for prefix in settings.mounts if not prefix.startswith("/") or "{" in prefix]
     problems += [f'mounts: {prefix!r} must be a path such as "/vendor"' for prefix in no_paths]
     if not settings.data:
@@ -254,6 +259,21 @@ def check_watching(settings: Settings) -> list[str]:
     ]
     if settings.moderation_fail not in ("closed", "open"):
         problems.append("moderation_fail is one of closed, open")
+    return problems
+
+
+def check_access(settings: Settings) -> list[str]:
+    """What is wrong with prices, and with whose word about addresses is taken."""
+    problems = []
+    for model, price in settings.prices.items():
+        try:
+            pricing.parse(price)
+        except ValueError as error:
+            problems.append(f"prices: that of {model!r}: {error}")
+    try:
+        networks(settings.trusted_proxies)
+    except ValueError as error:
+        problems.append(f'trusted_proxies takes addresses such as "10.1.2.3" or "10.1.0.0/16": {error}')
     return problems
 
 

@@ -41,7 +41,9 @@ class Inputs:
         """Check a file by its content and store it."""
         probed = await asyncio.to_thread(probe, file, limits=self.limits)
         file_id = f"file_{secrets.token_hex(16)}"
-        kept = File(file_id, f"files/{file_id}", probed.media_type, probed.size, probed.width, probed.height)
+        kept = File(
+            file_id, f"files/{file_id}", probed.media_type, probed.size, probed.width, probed.height, probed.duration
+        )
         await self.objects.put(kept.key, file)
         await self.store.add_file(account_id, kept, self.clock())
         return kept
@@ -51,6 +53,17 @@ class Inputs:
         for file in files:
             await self.store.delete_file(file.id)
             await self.objects.delete(file.key)
+
+    async def remove_unused(self, before: int) -> int:
+        """Remove files that no unfinished task has needed since `before`; return how many."""
+        count = 0
+        while files := await self.store.unused_files(before):
+            gone = [file for file in files if await self.store.remove_unused_file(file.id, before)]
+            await self.objects.delete(*(file.key for file in gone))
+            count += len(gone)
+            if not gone:
+                break
+        return count
 
     async def own(self, account_id: str, file_id: str) -> File:
         """An uploaded file of this account; anybody else's is not found."""

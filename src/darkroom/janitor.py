@@ -1,4 +1,4 @@
-"""Puts right what nobody else will: leases of lost workers, deadlines that passed, and results kept long enough."""
+"""Puts right what nobody else will: lost workers, deadlines that passed, results and inputs kept long enough."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .core.errors import Code, TaskError
 from .core.machine import Policy, after_failure, decide
 from .core.task import Task, Trigger
 from .hub import WORK, Hub
+from .inputs import Inputs
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
 from .retention import expire, remove_noted
@@ -18,15 +19,29 @@ from .store import LAST, Store
 
 
 class Janitor:
-    """Any number of janitors may run beside each other: each transition has one winner."""
+    """Any number of janitors may run beside each other: each transition has one winner.
+
+    `inputs` that no task needs are removed after `keep_inputs` milliseconds; 0 keeps them.
+    """
 
     def __init__(
-        self, store: Store, results: Results, hub: Hub, *, policy: Policy, period: float = 5.0, clock: Clock = utc_now
+        self,
+        store: Store,
+        results: Results,
+        hub: Hub,
+        *,
+        policy: Policy,
+        inputs: Inputs | None = None,
+        keep_inputs: int = 0,
+        period: float = 5.0,
+        clock: Clock = utc_now,
     ) -> None:
         self._store = store
         self._results = results
         self._hub = hub
         self._policy = policy
+        self._inputs = inputs
+        self._keep_inputs = keep_inputs
         self._period = period
         self._clock = clock
 
@@ -36,6 +51,7 @@ class Janitor:
             try:
                 await self.sweep()
                 await self.sweep_results()
+                await self.remove_inputs()
             except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
                 write_failure("janitor", error)
             await asyncio.sleep(self._period)
@@ -64,6 +80,12 @@ class Janitor:
         ended = await expire(self._store, self._hub, self._clock())
         await remove_noted(self._store, self._results.objects)
         return ended
+
+    async def remove_inputs(self) -> int:
+        """Remove inputs that were not needed for so long; return how many."""
+        if self._inputs is None or not self._keep_inputs:
+            return 0
+        return await self._inputs.remove_unused(self._clock() - self._keep_inputs)
 
     async def _give_up_on_worker(self, task: Task, now: int) -> bool:
         write(Event.LEASE_EXPIRED, level=logging.WARNING, task=task.id, attempt=task.attempt)

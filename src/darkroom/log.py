@@ -40,6 +40,7 @@ class Event(StrEnum):
     WEBHOOK_FAILED = "webhook.failed"
     WEBHOOK_DISABLED = "webhook.disabled"
     LOOP_FAILED = "loop.failed"
+    REPAIRED = "doctor.repaired"
 
 
 counts: Counter[Event] = Counter()  # of this process, whatever the level

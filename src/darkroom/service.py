@@ -11,11 +11,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from . import metrics, tracing
+from . import metrics
+from .administration import administer, cursor, entries
 from .admission import Admission
 from .batches import submit_batch
 from .core import commands
-from .core.catalog import Catalog, check_inputs, check_params
+from .core.access import Caller
+from .core.catalog import Catalog
 from .core.commands import (
     Account,
     Command,
@@ -33,7 +35,6 @@ from .core.commands import (
 )
 from .core.errors import Code, TaskError
 from .core.family import as_stored
-from .core.ids import new_id
 from .core.machine import Policy, decide
 from .core.task import File, State, Task, Trigger
 from .core.webhook_commands import WebhookCommand
@@ -46,12 +47,14 @@ from .keys import Keyring, login
 from .log import Event, write
 from .objects import Objects
 from .objects.signing import Signer
+from .planning import plan
 from .positions import Positions
+from .rates import Rates
 from .readiness import Readiness
 from .repeats import repeat_of, seen
 from .retention import remove_files
 from .reviews import discard
-from .store import LAST, Store
+from .store import Store
 from .subscriptions import Subscriptions
 
 Clock = Callable[[], int]
@@ -86,9 +89,12 @@ class Service:
     admission: Admission | None = None
     clock: Clock = utc_now
     readiness: Readiness = field(default_factory=Readiness)
+    rates: Rates = field(default_factory=Rates)
 
-    async def handle(self, account_id: str | None, command: Command, dialect: Dialect) -> Result:
-        """Carry out a command for an account; `None` is a caller without a key."""
+    async def handle(
+        self, account_id: str | None, command: Command, dialect: Dialect, caller: Caller | None = None
+    ) -> Result:
+        """Carry out a command for an account; `None` is one without a key. `caller` is who gives it, by which key."""
         match command:
             case commands.Download():
                 return await download(self, command)
@@ -107,15 +113,18 @@ class Service:
             case _ if account_id is None:
                 raise TaskError(Code.MISSING_KEY, "An API key is required.")
             case _:
-                return await self.handle_own(account_id, command, dialect)
+                return await self.handle_own(account_id, command, dialect, caller)
 
-    async def handle_own(self, account_id: str, command: OwnCommand, dialect: Dialect) -> Result:
+    async def handle_own(
+        self, account_id: str, command: OwnCommand, dialect: Dialect, caller: Caller | None = None
+    ) -> Result:
         """Carry out a command that only an account can give."""
         match command:
             case commands.Submit():
-                return await self.outcome(account_id, await self.submit(account_id, command, dialect), command)
+                task = await self.submit(account_id, command, dialect, caller)
+                return await self.outcome(account_id, task, command)
             case commands.SubmitBatch():
-                return await submit_batch(self, account_id, command, dialect)
+                return await submit_batch(self, account_id, command, dialect, caller)
             case commands.Get():
                 return await self.get(account_id, command)
             case commands.List():
@@ -130,8 +139,13 @@ class Service:
                 return await self.account(account_id)
             case commands.ReadResult():
                 return await read_result(self, account_id, command)
+            case commands.ListEntries():
+                return await entries(self.store, account_id, command)
             case WebhookCommand():
                 return await self.subscriptions.handle(account_id, command)
+            case _:
+                actor = f"key {caller.key_id}" if caller else f"account {account_id}"
+                return await administer(self.store, actor, command, self.clock())
 
     async def health(self, command: commands.CheckHealth) -> Health:
         """Answer, with `ready` only when more requests are welcome; otherwise `unavailable`."""
@@ -152,14 +166,14 @@ class Service:
 
     # ---- submit
 
-    async def submit(self, account_id: str, command: Submit, dialect: Dialect) -> Task:
+    async def submit(self, account_id: str, command: Submit, dialect: Dialect, caller: Caller | None = None) -> Task:
         """Store a task, or a parent with its parts."""
         repeat = None
         if command.refusal is None:
             repeat = await repeat_of(self.inputs, [command], command.idempotency_key, self.repeat_window, self.clock())
         if repeat is not None and (before := await seen(self.store, account_id, repeat)):
             return await self.own_task(account_id, before.public_id)
-        tasks = await self.plan(account_id, command, dialect)
+        tasks = await plan(self, account_id, command, dialect, caller)
         try:
             tasks = await self.admission.admit(tasks) if self.admission else tasks
             made = await self.store.submit(
@@ -167,6 +181,7 @@ class Service:
                 idempotency_key=repeat.key if repeat else None,
                 request_digest=repeat.digest if repeat else None,
                 since=repeat.since if repeat else None,
+                caller=caller,
             )
         except TaskError:
             await self.inputs.discard(fetched(command, tasks))
@@ -193,47 +208,6 @@ class Service:
         """A task with the contents of its results, if it has succeeded."""
         streams = [await self.objects.get(artifact.key) for artifact in result.task.artifacts]
         return replace(result, embedded=tuple([b"".join([chunk async for chunk in stream]) for stream in streams]))
-
-    async def plan(self, account_id: str, command: Submit, dialect: Dialect) -> tuple[Task, ...]:
-        """The rows that a submit makes: one task, or a parent and then its children."""
-        model = self.catalog.resolve(command.operation, command.model)
-        if command.refusal is not None:
-            raise command.refusal
-        params, warnings = check_params(model, command.params)
-        if not 1 <= command.count <= model.max_count:
-            raise TaskError(
-                Code.INVALID_INPUT, f"Model '{model.name}' makes 1 to {model.max_count} results a task.", param="count"
-            )
-        groups = command.parts or (command.inputs,)
-        for group in groups:
-            check_inputs(model, len(group))
-        files = await self.inputs.resolve(account_id, groups)
-        now = self.clock()
-        task = Task(
-            id=new_id(now),
-            public_id=dialect.mint_id(),
-            account_id=account_id,
-            dialect=dialect.name,
-            operation=command.operation,
-            model=model.name,
-            engine=model.engine,
-            params=params,
-            inputs=files[0],
-            count=command.count,
-            run_at=now,
-            deadline=now + self.task_lifetime,
-            warnings=warnings,
-            price=model.price * command.count,
-            metadata=command.metadata,
-            extra=tracing.kept(command.extra),
-            callbacks=await self.subscriptions.callbacks(account_id, command),
-            created_at=now,
-        )
-        if not command.parts:
-            return (task,)
-        parent = replace(task, inputs=(), price=0, parts=len(files))
-        part = replace(task, parent_id=parent.id, metadata={}, callbacks=None)
-        return parent, *(replace(part, id=new_id(now), public_id=dialect.mint_id(), inputs=inputs) for inputs in files)
 
     # ---- read
 
@@ -307,11 +281,7 @@ class Service:
 
     async def list_tasks(self, account_id: str, command: commands.List) -> TaskPage:
         """A page of tasks; the cursor is the sequence number of the last one."""
-        before = LAST
-        if command.cursor is not None:
-            if not (command.cursor.isascii() and command.cursor.isdigit() and len(command.cursor) <= 18):
-                raise TaskError(Code.INVALID_INPUT, "'cursor' must be a next_cursor of this list.", param="cursor")
-            before = int(command.cursor)
+        before = cursor(command.cursor)
         tasks = await self.store.tasks(
             account_id, command.state, command.limit + 1, before, command.skip, command.operations
         )

@@ -52,7 +52,7 @@ def life(
         else:
             change = decide(task, trigger, now=NOW, policy=POLICY, error=error, artifacts=results)
             after = carried(task, change) if change else task
-            entries += change.entries if change else ()
+            entries += ledger.settle(change.price, change.cost) if change else ()
         task = after
         history.append((trigger, task))
     return history, entries

@@ -20,7 +20,7 @@ from darkroom.testing.exchange import ask
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "dialects" / "muyuhan.md"
 
-DEVICE = Account("device-0123456789abcdef", "login", 100, 0, 0)
+DEVICE = Account("device-0123456789abcdef", "login", 100, 0, 0, 100)
 OPENED_BY_AN_OPERATOR = Account("01900000-0000-7000-8000-000000000000", "caller", 40, 0, 0)
 BEFORE, AFTER = "https://example.com/before.png", "https://example.com/after.png"
 PICTURES = ["https://example.com/1.png", "https://example.com/2.png"]

@@ -195,13 +195,13 @@ async def test_the_token_of_an_earlier_login_is_refused(opened: Darkroom, device
         assert await closed(socket) == 1008
 
 
-async def test_an_api_key_opens_the_socket_too_and_its_credits_are_paid_ones(opened: Darkroom) -> None:
+async def test_an_api_key_opens_the_socket_too_and_its_first_credits_are_free_ones(opened: Darkroom) -> None:
     key = opened.new_key(credits=7)
     async with listening(opened, f"/ws?token={key}") as socket:
         body = {"taskType": 7, "content": "a lake"}
         answered(opened.client(key).post("/submitTask", json=body))
         found = await frames(socket, 5)
-    assert found[-1]["data"] == {"count": 1, "balance": 6, "payBalance": 6, "freeBalance": 0, "strengthBalance": 0}
+    assert found[-1]["data"] == {"count": 1, "balance": 6, "payBalance": 0, "freeBalance": 6, "strengthBalance": 0}
 
 
 async def test_tasks_of_other_dialects_are_told_too_and_those_of_others_are_not(

@@ -15,7 +15,7 @@ from vendors import NATIVE, TENSORSLAB, answered, ask
 
 TASK = {
     *("id", "operation", "model", "state", "progress", "stage", "attempt", "created_at", "started_at", "finished_at"),
-    *("position", "eta_seconds", "outputs", "error", "warnings", "cost", "children", "metadata"),
+    *("position", "eta_seconds", "outputs", "error", "warnings", "price", "cost", "children", "metadata"),
     "expires_at",
     "expired_at",
     "expired",
@@ -206,7 +206,7 @@ def test_models_describe_their_parameters_as_json_schema(client: httpx.Client) -
     assert {"fake", "filters-v1", "edit-v1", "upscale-v1"} <= models.keys()
     for model in models.values():
         assert model.keys() == {
-            *("name", "operations", "description", "price"),
+            *("name", "operations", "description", "price", "pricing"),
             *("min_inputs", "max_inputs", "max_count", "parameters"),
         }
         jsonschema_rs.meta.validate(model["parameters"])
@@ -224,7 +224,7 @@ def test_models_describe_their_parameters_as_json_schema(client: httpx.Client) -
 
 def test_the_account_shows_credits_and_holds(newcomer: httpx.Client) -> None:
     account = answered(newcomer.get("/api/account"))
-    assert account.keys() == {"id", "name", "available", "held", "created_at", "events_url"}
+    assert account.keys() == {"id", "name", "available", "free", "paid", "held", "created_at", "events_url"}
     assert (account["name"], account["available"], account["held"]) == ("newcomer", 100, 0)
     task = submit(newcomer, wait=0, count=4, params={"outcome": "hang"})
     held = answered(newcomer.get("/api/account"))

@@ -228,3 +228,17 @@ def test_inputs_of_a_repeated_or_refused_submit_are_not_kept(server: Darkroom, p
     data = f"data:image/png;base64,{inputs[0]['data']}"
     assert MUYUHAN.refused(client.post("/submitTask", json={"taskType": 4, "images": data})) == MUYUHAN.no_credits
     assert server.uploads() == kept
+
+
+@pytest.mark.parametrize("vendor", [TENSORSLAB, MUYUHAN], ids=lambda vendor: vendor.name)
+def test_the_upload_of_a_repeated_submit_is_not_kept_a_second_time(
+    server: Darkroom, picture: bytes, vendor: Vendor
+) -> None:
+    client = server.client(server.new_key(), headers={"Idempotency-Key": secrets.token_hex(8)})
+    before = server.uploads()
+    task_id = vendor.task_id(answered(sent(client, vendor.upload("a.png", picture))))
+    (kept,) = server.uploads() - before
+    for _ in range(2):
+        assert vendor.task_id(answered(sent(client, vendor.upload("a.png", picture)))) == task_id
+    assert server.uploads() - before == {kept}
+    assert answered(client.get(f"/api/tasks/{task_id}?wait=20"))["state"] == "succeeded"

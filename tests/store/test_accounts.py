@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from darkroom.core.access import Caller, KeyInfo, Rules
 from darkroom.core.task import File
-from darkroom.store import KeyInfo
 from darkroom.testing.databases import NOW, check_sums
 
 
@@ -26,18 +26,18 @@ async def test_a_revoked_key_is_refused_and_only_revoked_once(store):
     account = await store.add_account("caller", 0, NOW)
     key = KeyInfo("key-1", account.id, "dk_…abcd", "laptop", NOW, None)
     await store.add_key(key, "digest")
-    assert await store.account_of_key("digest") == account.id
+    assert await store.caller("digest") == (Caller(account.id, "key-1", Rules()), None)
     assert await store.keys() == [key]
     assert await store.revoke_key("key-1", NOW + 1)
     assert not await store.revoke_key("key-1", NOW + 2)
     assert not await store.revoke_key("no such key", NOW)
-    assert await store.account_of_key("digest") is None
+    assert await store.caller("digest") is None
     assert [each.revoked_at for each in await store.keys()] == [NOW + 1]
 
 
 async def test_a_key_that_nobody_has_opens_nothing(store):
     for digest in ("", "no such digest", "a\x00b", "%"):
-        assert await store.account_of_key(digest) is None
+        assert await store.caller(digest) is None
 
 
 async def test_a_file_is_remembered_with_its_owner_until_it_is_forgotten(store):

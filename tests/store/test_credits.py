@@ -27,9 +27,12 @@ async def test_the_ledger_tells_a_tasks_whole_story(store):
     balance = await store.account(account.id)
     assert (balance.available, balance.held) == (8, 0)
     granted, held, *settled = await store.entries(account.id)
-    assert granted == (Entry(EntryKind.GRANT, 10, 0), None)
-    assert held == (Entry(EntryKind.HOLD, -4, 4), task.id)
-    assert set(settled) == {(Entry(EntryKind.CAPTURE, 0, -2), task.id), (Entry(EntryKind.RELEASE, 2, -2), task.id)}
+    assert granted == (Entry(EntryKind.GRANT, 10, 0, 0), None)
+    assert held == (Entry(EntryKind.HOLD, -4, 0, 4), task.id)
+    assert settled == [
+        (Entry(EntryKind.CAPTURE, 0, 0, -2), task.id),
+        (Entry(EntryKind.RELEASE, 2, 0, -2), task.id),
+    ]
 
 
 async def test_the_same_key_and_request_is_the_same_task(store, database_url):

@@ -14,7 +14,7 @@ NOW = 1_777_000_000_000
 async def test_the_first_login_opens_an_account_with_credits(store):
     session = await login(store, "app/device", new_key(), 100, NOW)
     assert (session.opened, session.account.available) == (True, 100)
-    assert await store.account_of_key(digest_of(session.key)) == session.account.id
+    assert (await store.caller(digest_of(session.key)))[0].account_id == session.account.id
 
 
 async def test_another_login_of_the_device_has_the_same_account_and_no_more_credits(store):
@@ -28,9 +28,9 @@ async def test_a_login_ends_the_one_before_and_nothing_else(store):
     first = await login(store, "app/device", new_key(), 100, NOW)
     other = await login(store, "app/another device", new_key(), 100, NOW)
     again = await login(store, "app/device", new_key(), 100, NOW + 1)
-    assert await store.account_of_key(digest_of(first.key)) is None
-    assert await store.account_of_key(digest_of(again.key)) == again.account.id
-    assert await store.account_of_key(digest_of(other.key)) == other.account.id != again.account.id
+    assert await store.caller(digest_of(first.key)) is None
+    assert (await store.caller(digest_of(again.key)))[0].account_id == again.account.id
+    assert (await store.caller(digest_of(other.key)))[0].account_id == other.account.id != again.account.id
 
 
 async def test_logins_at_the_same_time_open_one_account(database_url):

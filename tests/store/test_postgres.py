@@ -70,7 +70,7 @@ async def test_a_transaction_that_loses_a_deadlock_is_run_again(url, connection)
         def script():
             begun.append(ids[0])
             for account_id in ids:
-                yield "move_credits", {"account_id": account_id, "available": 1, "held": 0}
+                yield "move_credits", {"account_id": account_id, "free": 1, "paid": 0, "held": 0}
                 if len(begun) < 3:
                     yield "wait", {}
             return True

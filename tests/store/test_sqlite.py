@@ -41,7 +41,7 @@ HOLD_THE_LOCK = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("BEGIN IMMEDIATE")
-connection.execute("UPDATE account SET available = available + 1")
+connection.execute("UPDATE account SET free = free + 1")
 print("locked", flush=True)
 sys.stdin.readline()
 connection.execute("COMMIT")

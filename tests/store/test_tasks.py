@@ -17,15 +17,18 @@ BROKEN = TaskError(Code.ENGINE_FAILED, "The engine could not draw this.", detail
 
 
 async def test_a_task_comes_back_as_it_was_submitted(store):
+    file = File("file-1", "inputs/1", "image/png", 12, 3, 4)
+    await store.add_file("nobody", file, NOW)
     task = new_task(
         operation=Operation.IMAGE_EDIT,
         params={"prompt": "ein Leuchtturm, 灯台 \U0001f5fc", "steps": 3},
-        inputs=(File("file-1", "inputs/1", "image/png", 12, 3, 4),),
+        inputs=(file,),
         count=2,
         priority=-5,
         deadline=NOW + 60_000,
         metadata={"order": {"lines": [1, None, "\x00"]}},
         extra={"shape": "v2"},
+        key_id="key-1",
         warnings=("The seed was ignored.",),
     )
     await store.submit((task,))

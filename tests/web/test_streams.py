@@ -34,7 +34,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 @pytest.fixture
 async def account(server: Server) -> str:
-    return await server.service.keyring.account(server.first_key)
+    return (await server.service.keyring.caller(server.first_key)).account_id
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ class Caller:
 async def until_waiting(server: Server, caller: Caller) -> asyncio.Task[None]:
     """The call, once it waits for its task."""
     calling = asyncio.create_task(caller.call())
-    account = await server.service.keyring.account(server.first_key)
+    account = (await server.service.keyring.caller(server.first_key)).account_id
     async with asyncio.timeout(PATIENCE):
         while not await server.service.store.tasks(account, None, 1):
             await asyncio.sleep(0.001)

@@ -159,8 +159,8 @@ async def test_a_task_that_cannot_be_ended_does_not_keep_the_others_waiting(
         odd, *others = [await shop.submit() for _ in range(3)]
         with sqlite3.connect(tmp_path / "darkroom.db") as other:
             other.execute(
-                "INSERT INTO entry SELECT 'odd', account_id, task_id, 'release', 0, 0, created_at FROM entry"
-                " WHERE task_id = ?",
+                "INSERT INTO entry (account_id, task_id, kind, free, paid, held, bank, revenue, created_at)"
+                " SELECT account_id, task_id, 'release', 0, 0, 0, 0, 0, created_at FROM entry WHERE task_id = ?",
                 (odd.id,),
             )
         shop.offset = HOUR + 1
@@ -169,7 +169,7 @@ async def test_a_task_that_cannot_be_ended_does_not_keep_the_others_waiting(
         assert [(await shop.read(task)).state for task in others] == [State.FAILED] * 2
         assert (await shop.read(odd)).state is State.QUEUED
         assert "loop.failed" in [record.getMessage() for record in caplog.records]
-        other.execute("DELETE FROM entry WHERE id = 'odd'")
+        other.execute("DELETE FROM entry WHERE kind = 'release' AND held = 0")
         other.commit()
         other.close()
         assert await shop.janitor.sweep() == 1

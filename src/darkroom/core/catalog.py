@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .errors import Code, TaskError
+from .pricing import Price
 from .task import Operation
 
 Kind = Literal["string", "integer", "number", "boolean", "size"]
@@ -94,6 +95,7 @@ class Param:
 class Model:
     """A public name for work that one engine does. `price` is in credits per result, `timeout` in seconds a run.
 
+    Where not every result costs the same, `pricing` says more, and `price` is the least.
     `generative` says whether a generative AI model makes the result, which results must tell; a model of which nobody
     says is taken for one that does.
     """
@@ -109,6 +111,12 @@ class Model:
     price: int = 1
     timeout: int = 600
     generative: bool = True
+    pricing: Price | None = None
+
+    @property
+    def rate(self) -> Price:
+        """What results cost."""
+        return self.pricing or Price(self.price)
 
     def json_schema(self) -> dict[str, Any]:
         """The model's parameters as JSON Schema."""
@@ -133,11 +141,11 @@ class Catalog:
         *,
         defaults: Mapping[str, str] | None = None,
         aliases: Mapping[str, str] | None = None,
-        prices: Mapping[str, int] | None = None,
+        prices: Mapping[str, int | Price] | None = None,
         vendor_names: Iterable[str] = (),
     ) -> None:
         prices = prices or {}
-        self.models = tuple(replace(model, price=prices.get(model.name, model.price)) for model in models)
+        self.models = tuple(priced(model, prices[model.name]) if model.name in prices else model for model in models)
         self._by_name = {model.name: model for model in self.models}
         self._aliases = dict(aliases or {})
         self._vendor_names = frozenset(vendor_names)
@@ -183,6 +191,12 @@ class Catalog:
     def _hint(self, name: str | None) -> str:
         near = difflib.get_close_matches(name or "", [*self._by_name, *self._vendor_names], n=1)
         return f" Did you mean '{near[0]}'?" if near else f" This server has: {', '.join(self._by_name)}."
+
+
+def priced(model: Model, price: int | Price) -> Model:
+    """A model at another price."""
+    rate = price if isinstance(price, Price) else Price(price)
+    return replace(model, price=rate.each, pricing=rate)
 
 
 # What a result is the better for, but not another one without: a model that lacks one says so in the task's warnings.

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .admin_commands import AdminCommand, AdminResult
 from .catalog import Model
 from .errors import TaskError
+from .ledger import Line
 from .task import File, Operation, State, Task
 from .webhook_commands import WebhookCommand, WebhookResult
 
@@ -197,8 +199,17 @@ class Login:
     device: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListEntries:
+    """Read a page of the account's ledger, newest first; with `task_id` (public) that task's lines alone."""
+
+    task_id: str | None = None
+    limit: int = 20
+    cursor: str | None = None
+
+
 TaskCommand = Submit | SubmitBatch | Get | List | Cancel | Delete
-OwnCommand = TaskCommand | KeepFile | ReadResult | GetAccount | WebhookCommand
+OwnCommand = TaskCommand | KeepFile | ReadResult | GetAccount | ListEntries | WebhookCommand | AdminCommand
 OpenCommand = Download | DownloadFile | ListModels | CheckHealth | Login
 LinkedCommand = ReadAll | Follow
 Command = OwnCommand | OpenCommand | LinkedCommand
@@ -206,13 +217,22 @@ Command = OwnCommand | OpenCommand | LinkedCommand
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who pays. `available` credits can be spent, `held` ones are set aside for unfinished tasks."""
+    """Who pays. `available` credits can be spent, `held` ones are set aside for unfinished tasks.
+
+    `available` are the `free` ones, which are spent first, and the `paid` ones.
+    """
 
     id: str
     name: str
     available: int
     held: int
     created_at: int
+    free: int = 0
+
+    @property
+    def paid(self) -> int:
+        """Credits of the paid purse that can be spent."""
+        return self.available - self.free
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,5 +352,13 @@ class Notice:
     account: Account
 
 
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """A page of the ledger and where the next one starts."""
+
+    lines: tuple[Line, ...]
+    next_cursor: str | None
+
+
 Shown = TaskResult | Batch | TaskPage | Deleted | File | Content | Archive | Following | Account
-Result = Shown | tuple[Model, ...] | Health | Session | WebhookResult
+Result = Shown | tuple[Model, ...] | Health | Session | EntryPage | WebhookResult | AdminResult

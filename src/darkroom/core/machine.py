@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import ledger
 from .errors import Code, TaskError
-from .ledger import Entry
 from .task import TRANSITIONS, Artifact, Failure, State, Task, Trigger
 
 
@@ -40,7 +38,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Everything that one transition writes. `expect` and `attempt` guard it: compare and set."""
+    """Everything that one transition writes. `expect` and `attempt` guard it: compare and set.
+
+    A final one ends the hold on `price`: `ledger.settle` says how much of it, at `cost`, goes where. `inputs` are the
+    ids of the files that the task then needs no more.
+    """
 
     task_id: str
     account_id: str
@@ -51,13 +53,14 @@ class Change:
     failures: int
     run_at: int
     progress: int
+    price: int
     cost: int
     failure: Failure | None
     artifacts: tuple[Artifact, ...]
     expires_at: int | None
     warnings: tuple[str, ...]
     checkpoint: str | None
-    entries: tuple[Entry, ...]
+    inputs: tuple[str, ...]
     parent_id: str | None
 
     @property
@@ -96,6 +99,7 @@ def decide(
         failures=failures,
         run_at=now + backoff(failures, policy) if trigger is Trigger.RETRY else now,
         progress=100 if state.final else 0,
+        price=task.price if state.final else 0,
         cost=cost,
         failure=failure(trigger, error),
         artifacts=delivered,
@@ -103,7 +107,7 @@ def decide(
         warnings=(*task.warnings, *warnings),
         # An engine that failed must not go on polling its failed upstream task; a released or lost one must.
         checkpoint=task.checkpoint if resumes(trigger, error) else None,
-        entries=ledger.settle(task.price, cost) if state.final else (),
+        inputs=tuple(file.id for file in task.inputs) if state.final else (),
         parent_id=task.parent_id,
     )
 

@@ -72,7 +72,10 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A picture or video that a caller handed in. `key` is its place in object storage; sizes in bytes and pixels."""
+    """A picture or video that a caller handed in. `key` is its place in object storage; sizes in bytes and pixels.
+
+    `duration` is in seconds; a picture has none.
+    """
 
     id: str
     key: str
@@ -80,6 +83,7 @@ class File:
     size: int
     width: int
     height: int
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ class Task:
 
     `stage` is what a running task does now, in its engine's word, or `STORING`.
     Its results are kept until `expires_at`, where that is set, and gone since `expired_at`.
+    `key_id` is the API key that it was submitted with.
     A task with `children` has no run of its own: `family.combine` computes its state from theirs.
     """
 
@@ -169,6 +174,7 @@ class Task:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     callbacks: Callbacks | None = None
+    key_id: str | None = None
     created_at: int = 0
     started_at: int | None = None
     finished_at: int | None = None

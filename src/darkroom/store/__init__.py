@@ -7,35 +7,30 @@ somebody else made first writes nothing; a submit with an idempotency key and ev
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
-from ..core import ledger
-from ..core.commands import Account
+from ..core.access import Caller
 from ..core.family import combine
-from ..core.ids import new_id
-from ..core.ledger import Entry
 from ..core.machine import Change
 from ..core.review import HELD
 from ..core.task import File, Operation, State, Task
+from .accounts import LAST, Accounts
 from .batches import Earlier, batch_script, earlier
+from .checks import Checks
 from .database import Database, Row, connect
 from .outbox import Outbox
 from .rows import task_from
 from .scripts import (
     Submitted,
-    account_script,
     apply_script,
     claim_script,
     delete_script,
-    entries_script,
     expire_script,
     listed,
-    login_script,
     one_query,
     submit_script,
 )
 
-LAST = (1 << 63) - 1
+__all__ = ["LAST", "Store", "Submitted", "Verdict"]
 
 
 class Verdict(enum.Enum):
@@ -46,19 +41,7 @@ class Verdict(enum.Enum):
     LOST = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class KeyInfo:
-    """An API key without its secret. `hint` is the part of it that may be shown."""
-
-    id: str
-    account_id: str
-    hint: str
-    name: str
-    created_at: int
-    revoked_at: int | None
-
-
-class Store:
+class Store(Accounts, Checks):
     """The store. Times are UTC milliseconds and always given by the caller."""
 
     def __init__(self, database: Database) -> None:
@@ -83,13 +66,15 @@ class Store:
         idempotency_key: str | None = None,
         request_digest: str | None = None,
         since: int | None = None,
+        caller: Caller | None = None,
     ) -> Submitted:
         """Store one task, or a parent and then its children, with the hold on their credits.
 
-        Raises `no_credits`, and `idempotency_mismatch` when the key was used for another request. With `since` the key
-        counts only where a task of that time or later has it that did not fail.
+        Raises `no_credits`, `rate_limited` beyond the limits of the caller's key, and `idempotency_mismatch` when the
+        idempotency key was used for another request. With `since` that counts only where a task of that time or later
+        has it that did not fail.
         """
-        return await self._database.write(lambda: submit_script(tasks, idempotency_key, request_digest, since))
+        return await self._database.write(lambda: submit_script(tasks, idempotency_key, request_digest, since, caller))
 
     async def submit_batch(
         self,
@@ -98,9 +83,10 @@ class Store:
         idempotency_key: str | None = None,
         request_digest: str | None = None,
         since: int | None = None,
+        caller: Caller | None = None,
     ) -> tuple[str, ...]:
         """Store tasks without parts, all or none; their public ids, or those of the batch that had this key before."""
-        return await self._database.write(lambda: batch_script(tasks, idempotency_key, request_digest, since))
+        return await self._database.write(lambda: batch_script(tasks, idempotency_key, request_digest, since, caller))
 
     async def submitted(self, account_id: str, idempotency_key: str) -> Earlier | None:
         """What an idempotency key of an account made."""
@@ -297,53 +283,6 @@ class Store:
         """Return when the database answers."""
         await self._database.read("ping")
 
-    # ---- accounts, keys, credits
-
-    async def add_account(self, name: str, available: int, now: int) -> Account:
-        """Open an account with some credits."""
-        account = Account(new_id(now), name, available, 0, now)
-        await self._database.write(lambda: account_script(account))
-        return account
-
-    async def account(self, account_id: str) -> Account | None:
-        """An account with its balance."""
-        rows = await self._database.read("account", id=account_id)
-        return Account(*rows[0]) if rows else None
-
-    async def accounts(self) -> list[Account]:
-        """Every account, oldest first."""
-        return [Account(*row) for row in await self._database.read("accounts")]
-
-    async def grant(self, account_id: str, amount: int, now: int) -> bool:
-        """Give credits to an account; false when there is none of this id."""
-        return await self._database.write(lambda: entries_script(account_id, None, (ledger.grant(amount),), now))
-
-    async def entries(self, account_id: str) -> list[tuple[Entry, str | None]]:
-        """An account's ledger, oldest first, with the task of each entry."""
-        rows = await self._database.read("entries", account_id=account_id)
-        return [(Entry(ledger.EntryKind(row[0]), row[1], row[2]), row[3]) for row in rows]
-
-    async def add_key(self, key: KeyInfo, digest: str) -> None:
-        """Keep a new key's digest."""
-        await self._database.write(lambda: one_query("add_key", key_params(key, digest)))
-
-    async def login(self, account: Account, key: KeyInfo, digest: str) -> bool:
-        """Open an account unless it exists, and keep a key in place of those of the same name; true for a new one."""
-        return await self._database.write(lambda: login_script(account, key_params(key, digest)))
-
-    async def account_of_key(self, digest: str) -> str | None:
-        """The account of a key that is not revoked."""
-        rows = await self._database.read("key_by_digest", digest=digest)
-        return rows[0]["account_id"] if rows else None
-
-    async def keys(self) -> list[KeyInfo]:
-        """Every key, oldest first."""
-        return [KeyInfo(*row) for row in await self._database.read("keys")]
-
-    async def revoke_key(self, key_id: str, now: int) -> bool:
-        """Refuse a key from now on; false when there is none or it was revoked before."""
-        return bool(await self._database.write(lambda: one_query("revoke_key", {"id": key_id, "now": now})))
-
     # ---- files and signing keys
 
     async def add_file(self, account_id: str, file: File, now: int) -> None:
@@ -356,6 +295,7 @@ class Store:
             "size": file.size,
             "width": file.width,
             "height": file.height,
+            "duration": file.duration,
             "now": now,
         }
         await self._database.write(lambda: one_query("add_file", params))
@@ -363,11 +303,21 @@ class Store:
     async def file(self, file_id: str) -> tuple[File, str] | None:
         """An uploaded file and the account that owns it."""
         rows = await self._database.read("file", id=file_id)
-        return (File(*rows[0][:6]), rows[0][6]) if rows else None
+        return (File(*rows[0][:7]), rows[0]["account_id"]) if rows else None
 
     async def delete_file(self, file_id: str) -> None:
         """Forget an uploaded file."""
         await self._database.write(lambda: one_query("delete_file", {"id": file_id}))
+
+    async def unused_files(self, before: int, limit: int = 100) -> list[File]:
+        """Files that no unfinished task needs, and that none has needed since `before`."""
+        rows = await self._database.read("unused_files", before=before, limit=limit)
+        return [File(*row) for row in rows]
+
+    async def remove_unused_file(self, file_id: str, before: int) -> bool:
+        """Forget a file of `unused_files`; false when a task has come to need it meanwhile."""
+        params = {"id": file_id, "before": before}
+        return bool(await self._database.write(lambda: one_query("remove_unused_file", params)))
 
     async def signing_keys(self) -> list[tuple[str, str, int, int]]:
         """The keys that sign links, newest first: id, hex secret, when made, and how long their links live (ms)."""
@@ -384,15 +334,3 @@ class Store:
     async def add_signing_key(self, key_id: str, secret: str, now: int) -> None:
         """Add a key; the newest signs, all verify."""
         await self._database.write(lambda: one_query("add_signing_key", {"id": key_id, "secret": secret, "now": now}))
-
-
-def key_params(key: KeyInfo, digest: str) -> dict[str, str | int]:
-    """A new key as parameters of `add_key`."""
-    return {
-        "id": key.id,
-        "account_id": key.account_id,
-        "digest": digest,
-        "hint": key.hint,
-        "name": key.name,
-        "now": key.created_at,
-    }

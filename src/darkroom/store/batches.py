@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..core import ledger
+from ..core.access import Caller
 from ..core.errors import Code, TaskError
-from ..core.ids import new_id
 from ..core.task import State, Task
+from . import credits  # noqa: A004 - the field's word
 from .database import Row, Script
 from .deliveries import owe
 from .rows import dump, task_params
-from .scripts import replay
+from .scripts import replay, use_files
 
 decode_ids = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -36,7 +36,7 @@ def earlier(row: Row, batch: list[Row]) -> Earlier:
 
 
 def batch_script(
-    tasks: tuple[Task, ...], key: str | None, digest: str | None, since: int | None
+    tasks: tuple[Task, ...], key: str | None, digest: str | None, since: int | None, caller: Caller | None = None
 ) -> Script[tuple[str, ...]]:
     """The key goes to the first task, and the ids to a row of their own, so that a repeated batch gets the same ones.
 
@@ -55,27 +55,10 @@ def batch_script(
     if not added:
         raise TaskError(Code.CONFLICT, "A task's new id is taken. Send the request again.", retryable=True)
     yield "add_task", [task_params(task, None, None) for task in others]
-    amount = sum(task.price for task in tasks)
-    if amount:
-        enough = yield "hold_credits", {"account_id": first.account_id, "amount": amount}
-        if not enough:
-            raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
-        yield (
-            "add_entry",
-            [
-                {
-                    "id": new_id(task.created_at),
-                    "account_id": task.account_id,
-                    "task_id": task.id,
-                    "kind": entry.kind.value,
-                    "available": entry.available,
-                    "held": entry.held,
-                    "now": task.created_at,
-                }
-                for task in tasks
-                for entry in ledger.hold(task.price)
-            ],
-        )
+    yield from use_files(tasks)
+    if caller is not None and caller.limited:
+        yield from credits.admit(tasks, caller)
+    yield from credits.hold(tasks)
     yield (
         "add_event",
         [

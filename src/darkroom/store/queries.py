@@ -1,4 +1,4 @@
-"""Reads `queries.sql`: one text of every query for both databases, parameters written `:name`."""
+"""Reads `sql/*.sql`: one text of every query for both databases, parameters written `:name`."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ class Statement:
 @cache
 def statements() -> dict[str, Statement]:
     """Every query by name."""
-    parts = NAME.split(resources.files(__package__).joinpath("sql/queries.sql").read_text("utf-8"))
-    return {name: statement(name, block) for name, block in zip(parts[1::2], parts[2::2], strict=True)}
+    folder = resources.files(__package__).joinpath("sql")
+    texts = [item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".sql")]
+    found = [part for text in texts for part in NAME.split(text)[1:]]
+    return {name: statement(name, block) for name, block in zip(found[0::2], found[1::2], strict=True)}
 
 
 def statement(name: str, block: str) -> Statement:

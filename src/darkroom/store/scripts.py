@@ -5,17 +5,16 @@ The rules are in `core`; a script only carries them out, compare and set.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import ledger
-from ..core.commands import Account
+from ..core.access import Caller
 from ..core.errors import Code, TaskError
 from ..core.family import combine
-from ..core.ids import new_id
-from ..core.ledger import Entry
 from ..core.machine import Change
 from ..core.task import State, Task
+from . import credits  # noqa: A004 - the field's word
 from .database import Row, Script
 from .deliveries import owe
 from .rows import change_params, decode_callbacks, task_from, task_params
@@ -44,9 +43,13 @@ def one_query(name: str, params: dict[str, Any]) -> Script[list[Row]]:
 
 
 def submit_script(
-    tasks: tuple[Task, ...], key: str | None, digest: str | None, since: int | None = None
+    tasks: tuple[Task, ...],
+    key: str | None,
+    digest: str | None,
+    since: int | None = None,
+    caller: Caller | None = None,
 ) -> Script[Submitted]:
-    """Idempotency key, hold on credits, rows and events. With `since` the key counts for newer tasks alone."""
+    """Idempotency key, limits, hold on credits, rows and events. With `since` the key counts for newer tasks alone."""
     first = tasks[0]
     if since is not None:
         yield "free_key", {"account_id": first.account_id, "idempotency_key": key, "since": since}
@@ -63,16 +66,24 @@ def submit_script(
             raise TaskError(Code.CONFLICT, "The task's new id is taken. Send the request again.", retryable=True)
         seqs.append(added[0]["seq"])
     # Rows before credits, so that a repeated request is answered with its task even when the account is now empty.
-    amount = sum(task.price for task in tasks)
-    if amount:
-        enough = yield "hold_credits", {"account_id": first.account_id, "amount": amount}
-        if not enough:
-            raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
+    # Then files, key and account, in this order wherever they are written: so no two transactions wait for each other.
+    yield from use_files(tasks)
+    if caller is not None and caller.limited:
+        yield from credits.admit(tasks, caller)
+    yield from credits.hold(tasks)
     for task in tasks:
-        yield from add_entries(task.account_id, task.id, ledger.hold(task.price), task.created_at)
         yield from add_event(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at)
         yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)
     return Submitted(first.public_id, tuple(seqs))
+
+
+def use_files(tasks: tuple[Task, ...]) -> Script[None]:
+    """Count the tasks as users of their inputs, which nobody removes from now on."""
+    uses = Counter(file_id for task in tasks for file_id in {file.id for file in task.inputs})
+    for file_id in sorted(uses):
+        found = yield "use_file", {"id": file_id, "tasks": uses[file_id], "now": tasks[0].created_at}
+        if not found:
+            raise TaskError(Code.NOT_FOUND, f"There is no file '{file_id}' any more. Upload it again.", param="inputs")
 
 
 def replay(row: Row, digest: str | None) -> Submitted:
@@ -118,9 +129,10 @@ def apply_script(change: Change) -> Script[Task | None]:
     yield from add_event(
         change.account_id, change.task_id, changed[0]["version"], change.state, change.attempt, change.at
     )
-    if change.entries:
-        yield from move_credits(change.account_id, change.entries)
-        yield from add_entries(change.account_id, change.task_id, change.entries, change.at)
+    for file_id in sorted(set(change.inputs)):
+        yield "leave_file", {"id": file_id, "now": change.at}
+    if change.price:
+        yield from credits.settle(change, changed[0])
     yield from owe_row(changed[0], change.account_id, change.task_id, change.state, change.at)
     if change.parent_id and change.final:
         yield from finish_parent(change.parent_id, change.at)
@@ -178,56 +190,6 @@ def delete_script(task: Task) -> Script[bool]:
         yield "add_removal", {"task_id": part.id}
     yield "delete_batch", {"task_id": task.id}
     return True
-
-
-def account_script(account: Account) -> Script[bool]:
-    """An account and its first grant; false when there is one of this id."""
-    added = yield "add_account", {"id": account.id, "name": account.name, "now": account.created_at}
-    if added and account.available:
-        yield from entries_script(account.id, None, (ledger.grant(account.available),), account.created_at)
-    return bool(added)
-
-
-def login_script(account: Account, key: dict[str, Any]) -> Script[bool]:
-    """An account unless it exists, and a key in place of those of the same name; true when the account is new."""
-    opened = yield from account_script(account)
-    yield "revoke_keys_named", {"account_id": account.id, "name": key["name"], "now": key["now"]}
-    yield "add_key", key
-    return opened
-
-
-def entries_script(account_id: str, task_id: str | None, entries: tuple[Entry, ...], now: int) -> Script[bool]:
-    """Ledger entries and the balance that they make."""
-    moved = yield from move_credits(account_id, entries)
-    if moved:
-        yield from add_entries(account_id, task_id, entries, now)
-    return moved
-
-
-def move_credits(account_id: str, entries: tuple[Entry, ...]) -> Script[bool]:
-    """Carry entries to the account."""
-    available, held = sum(entry.available for entry in entries), sum(entry.held for entry in entries)
-    rows = yield "move_credits", {"account_id": account_id, "available": available, "held": held}
-    return bool(rows)
-
-
-def add_entries(account_id: str, task_id: str | None, entries: tuple[Entry, ...], now: int) -> Script[None]:
-    """Ledger lines; each task has one of a kind at most."""
-    for entry in entries:
-        added = yield (
-            "add_entry",
-            {
-                "id": new_id(now),
-                "account_id": account_id,
-                "task_id": task_id,
-                "kind": entry.kind.value,
-                "available": entry.available,
-                "held": entry.held,
-                "now": now,
-            },
-        )
-        if not added:
-            raise RuntimeError(f"task {task_id} already has a ledger entry of kind {entry.kind}")
 
 
 def add_event(account_id: str, task_id: str, n: int, state: State, attempt: int, now: int) -> Script[None]:

@@ -101,12 +101,16 @@ class FaultyDatabase:
 async def check_sums(store: Store) -> None:
     """Assert that every account's balance is the sum of its ledger, and holds exactly what unfinished tasks cost."""
     for account in await store.accounts():
-        entries = [entry for entry, _ in await store.entries(account.id)]
-        assert account.available == sum(entry.available for entry in entries)
+        lines = await store.entries(account.id)
+        entries = [entry for entry, _ in lines]
+        assert account.free == sum(entry.free for entry in entries)
+        assert account.paid == sum(entry.paid for entry in entries)
         assert account.held == sum(entry.held for entry in entries)
-        assert account.available >= 0
+        assert account.free >= 0
+        assert account.paid >= 0
+        assert not any(entry.available + entry.held + entry.bank + entry.revenue for entry in entries)
         tasks = [part for task in await store.tasks(account.id, None, 10_000) for part in task.children or (task,)]
         assert account.held == sum(part.price for part in tasks if not part.state.final)
-        assert sum(entry.available + entry.held for entry in entries if entry.kind != "grant") == -sum(
+        assert sum(entry.revenue for entry in entries) == sum(
             part.cost for part in tasks if part.state is State.SUCCEEDED
         )

@@ -42,6 +42,7 @@ from .exchange import (
     sign,
 )
 from .hostile import check_hostile_input
+from .money import money_results
 from .tasks import SECRET
 from .transcripts import Transcript, read_transcripts, run_transcript, run_transcripts
 
@@ -167,8 +168,9 @@ def other_results(dialect: Dialect) -> Iterator[Any]:
     yield Deleted(2)
     yield tasks.input_file()
     yield tasks.input_file("video/mp4")
-    account = Account("example-account", "An account", 100, 5, tasks.CREATED)
+    account = Account("example-account", "An account", 100, 5, tasks.CREATED, 40)
     yield account
+    yield from money_results()
     yield Session(dialect.mint_key(), account, opened=True)
     yield Session(dialect.mint_key(), account, opened=False)
     yield Health()

@@ -73,6 +73,7 @@ class Darkroom:
             "HOME": str(folder),
             "DARKROOM_DEFAULTS": FAKE_DEFAULTS,
             "PYTHONPATH": module_path(),  # plug-ins may be there
+            "DARKROOM_FAILED_LOGINS": "0",  # tests send more wrong keys than any caller
             **(env or {}),
         }
         self._clients: list[httpx.Client] = []

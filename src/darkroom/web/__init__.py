@@ -22,6 +22,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from .. import tracing
+from ..callers import Callers
+from ..core.access import Caller
 from ..core.commands import (
     Archive,
     Command,
@@ -36,6 +38,7 @@ from ..core.commands import (
     Update,
 )
 from ..core.errors import Code, TaskError
+from ..core.scopes import check_scope
 from ..core.task import File
 from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse, without_expired
 from ..log import Event, write
@@ -47,7 +50,7 @@ from .describe import described
 from .envelope import DIALECT, SAFE, Envelope
 from .events import event_stream
 from .files import CACHE, CACHE_OF_CDN, file_response
-from .headers import with_task_headers
+from .headers import address_of, with_task_headers
 from .push import Push
 from .status import TASK, StatusPath
 from .streams import streamed
@@ -99,10 +102,13 @@ def mounts(dialects: Iterable[Dialect], extra: Mapping[str, str]) -> tuple[Mount
 class Pipeline:
     """Carries one request from wire to wire."""
 
-    def __init__(self, service: Service, public_url: str | None, cdn_url: str | None = None) -> None:
+    def __init__(
+        self, service: Service, public_url: str | None, cdn_url: str | None = None, callers: Callers | None = None
+    ) -> None:
         self._service = service
         self._public_url = public_url
         self._cdn_url = cdn_url
+        self.callers = callers or Callers(service.keyring, service.rates)
 
     async def respond(self, mounted: Mounted, request: Request) -> Response:
         """Answer one request."""
@@ -111,18 +117,20 @@ class Pipeline:
         wire = self.wire_request(mounted.prefix, request)
         kept: list[File] = []
         try:
-            account_id = None
+            caller = None
             if not (endpoint.public or (endpoint.linked and "sig" in wire.query)):
-                account_id = await self._service.keyring.account(dialect.credential(wire))
+                key, address = dialect.credential(wire), address_of(request, self.callers)
+                caller = await self.callers.caller(key, address, counted=not endpoint.poll)
             if not endpoint.public or endpoint.request is not None:
-                wire = await self._with_body(wire, request, endpoint, account_id)
+                wire = await self._with_body(wire, request, endpoint, caller.account_id if caller else None)
                 kept += [item.file for item in wire.files]
             maker = replace(dialect, mint_id=endpoint.mint_id) if endpoint.mint_id else dialect
             command = with_key(endpoint.decode(wire), wire)
-            result = shown(dialect, await self._carry_out(account_id, command, maker, request, kept))
+            result = shown(dialect, await self._carry_out(caller, command, maker, request, kept))
             if endpoint.opening and isinstance(result, TaskResult) and (opening := endpoint.opening(result, wire)):
                 return streamed(self._service, result.task, opening, partial(said, dialect, endpoint, wire))
-            if endpoint.poll and isinstance(result, TaskResult):
+            if endpoint.poll and isinstance(result, TaskResult) and caller and not caller.rules.networks:
+                # An answer to a key that is good at some addresses alone is not remembered: it would go to any.
                 request.scope[TASK] = result.task, dialect.credential(wire)
             if isinstance(result, Content | Archive | Following):
                 return await self._stream(result, dialect, endpoint, wire)
@@ -159,33 +167,36 @@ class Pipeline:
 
         async def allowed() -> bool:
             try:
-                return bool("sig" in wire.query or await self._service.keyring.account(dialect.credential(wire)))
+                return bool("sig" in wire.query or await self._service.keyring.caller(dialect.credential(wire)))
             except TaskError as error:
                 return error.code is not Code.INVALID_KEY
 
         return await event_stream(self._service, result, partial(update, dialect, endpoint, wire), allowed)
 
     async def _carry_out(
-        self, account_id: str | None, command: Command, dialect: Dialect, request: Request, kept: list[File]
+        self, caller: Caller | None, command: Command, dialect: Dialect, request: Request, kept: list[File]
     ) -> Result:
-        """The result of a command. Uploads leave `kept` as soon as they belong to a stored task.
+        """The result of a command, if the key is for that. Uploads leave `kept` when they belong to a stored task.
 
         No answer is waited for when its caller has gone; what was submitted is stored and runs all the same.
         """
-        if isinstance(command, Submit) and account_id is not None:
+        if caller is not None:
+            check_scope(caller, command)
+        if isinstance(command, Submit) and caller is not None:
             with tracing.span("submit", dialect=dialect.name, operation=command.operation.value):
-                task = await self._service.submit(account_id, command, dialect)
+                task = await self._service.submit(caller.account_id, command, dialect, caller)
                 tracing.note(task=task.public_id, model=task.model)
             used = {file.id for part in (task, *task.children) for file in part.inputs}
             kept[:] = [file for file in kept if file.id not in used]  # a repeated request's own uploads are not
             await self._service.inputs.discard(kept)
             kept.clear()
-            coming: Coroutine[Any, Any, Result] = self._service.outcome(account_id, task, command)
+            coming: Coroutine[Any, Any, Result] = self._service.outcome(caller.account_id, task, command)
         else:
-            coming = self._service.handle(account_id, command, dialect)
+            coming = self._service.handle(caller.account_id if caller else None, command, dialect, caller)
         waits = isinstance(command, Submit | Get) and command.wait
         result = await (while_connected(request, coming) if waits else coming)
-        kept.clear()
+        if not isinstance(command, Submit):
+            kept.clear()
         return result
 
     def wire_request(self, prefix: str, request: HTTPConnection) -> WireRequest:
@@ -324,7 +335,7 @@ class Application:
         dialects = {dialect.name: dialect for dialect in places.values()}
         routes: list[BaseRoute] = [*own, *described(dialects.values(), pipeline.wire_request)]
         routes += [route(item, pipeline) for item in sorted(mounted, key=lambda item: item.path.count("{"))]
-        push = Push(service, pipeline.wire_request)
+        push = Push(service, pipeline.wire_request, pipeline.callers)
         for (_, prefix), dialect in places.items():
             routes += [push.route(socket, prefix) for socket in dialect.sockets]
         self._starlette = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})

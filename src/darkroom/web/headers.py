@@ -1,4 +1,4 @@
-"""Headers of task answers: when to poll again, and whether anything changed."""
+"""Headers of task answers, when to poll again and whether anything changed; and those that tell whose request it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from starlette.requests import HTTPConnection
+
+from ..callers import Callers
 from ..core.commands import TaskResult
 from ..dialects import WireResponse
 
@@ -26,3 +29,9 @@ def with_task_headers(
     return replace(
         answer, status=status, body=b"" if status == 304 else answer.body, headers=(*answer.headers, ("ETag", etag))
     )
+
+
+def address_of(request: HTTPConnection, callers: Callers) -> str:
+    """The client's address."""
+    peer = request.client.host if request.client else ""
+    return callers.address(peer, ",".join(request.headers.getlist("x-forwarded-for")))

@@ -17,12 +17,15 @@ from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..callers import Callers
+from ..core.commands import List
 from ..core.errors import Code, TaskError
+from ..core.scopes import check_scope
 from ..dialects import Socket, WireRequest, without_expired
-from ..keys import digest_of
 from ..log import Event, write
 from ..notices import Notices
 from ..service import Service
+from .headers import address_of
 
 POLICY_VIOLATION, INTERNAL_ERROR, TRY_AGAIN_LATER = 1008, 1011, 1013  # close codes of RFC 6455 and its registry
 REASON = 123  # bytes that the reason of a close may have
@@ -32,9 +35,15 @@ UNREAD = 60.0  # seconds that a message may wait for its reader
 class Push:
     """Serves the sockets of all dialects."""
 
-    def __init__(self, service: Service, wire_request: Callable[[str, HTTPConnection], WireRequest]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        wire_request: Callable[[str, HTTPConnection], WireRequest],
+        callers: Callers | None = None,
+    ) -> None:
         self._service = service
         self._wire_request = wire_request
+        self._callers = callers or Callers(service.keyring, service.rates)
         self._notices = Notices(service.store, service.hub)
 
     def route(self, socket: Socket, prefix: str) -> WebSocketRoute:
@@ -49,15 +58,16 @@ class Push:
         """One connection, until either side ends it."""
         key = socket.credential(wire) or ""
         try:
-            account_id = await self._service.keyring.account(key)
-            after = await self._service.store.last_event(account_id)
+            caller = await self._callers.caller(key, address_of(connection, self._callers))
+            check_scope(caller, List())
+            after = await self._service.store.last_event(caller.account_id)
         except TaskError as error:
-            refused = error.code in (Code.MISSING_KEY, Code.INVALID_KEY)
+            refused = error.code in (Code.MISSING_KEY, Code.INVALID_KEY, Code.FORBIDDEN)
             await connection.accept()
             await connection.close(POLICY_VIOLATION if refused else TRY_AGAIN_LATER, reason(error.message))
             return
         await connection.accept()
-        telling = asyncio.create_task(self._tell(socket, connection, wire, account_id, after, digest_of(key)))
+        telling = asyncio.create_task(self._tell(socket, connection, wire, caller.account_id, after, key))
         hearing = asyncio.create_task(drain(connection))
         await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
         for task in (telling, hearing):
@@ -68,11 +78,11 @@ class Push:
             await connection.close(INTERNAL_ERROR)
 
     async def _tell(
-        self, socket: Socket, connection: WebSocket, wire: WireRequest, account_id: str, after: int, digest: str
+        self, socket: Socket, connection: WebSocket, wire: WireRequest, account_id: str, after: int, key: str
     ) -> None:
         beaten = time.monotonic() - socket.every  # the first beat says that the connection stands
         async for notices in self._notices.follow(account_id, after):
-            if await self._service.store.account_of_key(digest) is None:
+            if not await self._still_good(key):
                 await send(connection, socket.replaced)
                 await connection.close(POLICY_VIOLATION)
                 return
@@ -83,6 +93,16 @@ class Push:
             if time.monotonic() - beaten >= socket.every:
                 beaten = time.monotonic()
                 await send(connection, socket.beat)
+
+    async def _still_good(self, key: str) -> bool:
+        """Whether the key has neither been revoked nor expired."""
+        try:
+            await self._service.keyring.caller_now(key)
+        except TaskError as error:
+            if error.code is Code.INVALID_KEY:
+                return False
+            raise
+        return True
 
 
 async def send(connection: WebSocket, message: str) -> None:

@@ -110,10 +110,10 @@ class StatusPath:
         if known.until <= time.monotonic():
             return False
         try:
-            account_id = await self._keyring.account(known.api_key)
+            caller = await self._keyring.caller(known.api_key)
         except TaskError:
             return False
-        return account_id == known.seen[0] and await self._store.glance(known.task_id) == known.seen
+        return caller.account_id == known.seen[0] and await self._store.glance(known.task_id) == known.seen
 
     async def _answer_and_remember(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         sent: list[Message] = []

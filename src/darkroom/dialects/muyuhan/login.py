@@ -73,8 +73,8 @@ class DeviceView(msgspec.Struct, rename="camel"):
     role: Annotated[int, Meta(description="0 user.")]
     subscribe_expired: Annotated[int, Meta(description="Unix seconds; 0 without a subscription.")]
     subscribe_state: Annotated[int, Meta(description="0 no subscription.")]
-    pay_balance: Annotated[int, Meta(description="Credits of an account that an operator opened.")]
-    free_balance: Annotated[int, Meta(description="Credits of an account that a login opened.")]
+    pay_balance: Annotated[int, Meta(description="Credits that were bought.")]
+    free_balance: Annotated[int, Meta(description="Credits that were given; they are spent first.")]
     purchase_video_url: str
     user_id: Annotated[str, Meta(description="For show.", examples=["A10000000"])]
     subscribe_plan: str

@@ -1,8 +1,4 @@
-"""Credits as the vendor's apps see them: two purses, and the price of each kind of work.
-
-An account has one purse here. All of it is shown as free credits where a login opened the account, and as paid ones
-where an operator did.
-"""
+"""Credits as the vendor's apps see them: two purses, and the price of each kind of work."""
 
 from __future__ import annotations
 
@@ -10,14 +6,10 @@ from ...core.catalog import Model
 from ...core.commands import Account
 from ...core.task import Operation
 
-DEVICE = "device-"  # how the ids of accounts begin that a login opened
-
 
 def purses(account: Account) -> tuple[int, int]:
     """Paid and free credits that can be spent."""
-    if account.id.startswith(DEVICE):
-        return 0, account.available
-    return account.available, 0
+    return account.paid, account.free
 
 
 def price(models: tuple[Model, ...], operation: Operation, name: str | None = None) -> int:

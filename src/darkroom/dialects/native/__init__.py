@@ -10,9 +10,7 @@ from dataclasses import replace
 
 import msgspec
 
-from ...core.catalog import Model
 from ...core.commands import (
-    Account,
     Batch,
     Cancel,
     Command,
@@ -21,10 +19,8 @@ from ...core.commands import (
     Download,
     DownloadFile,
     Get,
-    GetAccount,
     KeepFile,
     List,
-    ListModels,
     Submit,
     SubmitBatch,
     TaskEvent,
@@ -48,16 +44,16 @@ from .. import (
     not_encoded,
 )
 from . import webhooks
+from .administration import ADMINISTRATION
 from .following import FOLLOWING
+from .money import MONEY
+from .paging import page_of, page_query
 from .shapes import (
-    AccountView,
     BatchView,
     ErrorBody,
     ErrorView,
     EventView,
     FileView,
-    ModelsView,
-    ModelView,
     PageView,
     TaskBody,
     TaskView,
@@ -65,12 +61,7 @@ from .shapes import (
     task_view,
 )
 
-MAX_PAGE = 100
-PAGE = (
-    Field("state", "Tasks in this state only.", choices=tuple(State)),
-    Field("limit", f"How many, 1 to {MAX_PAGE}; 20 without it.", "integer"),
-    Field("cursor", "`next_cursor` of the page before."),
-)
+PAGE = page_query(Field("state", "Tasks in this state only.", choices=tuple(State)))
 
 
 def submit(request: WireRequest) -> Command:
@@ -104,13 +95,10 @@ def get(request: WireRequest) -> Command:
 
 def list_tasks(request: WireRequest) -> Command:
     """Read a page of tasks."""
-    query = request.query
-    state, limit = query.get("state"), query.get("limit", "20")
+    state = request.query.get("state")
     if state is not None and state not in list(State):
         raise TaskError(Code.INVALID_INPUT, f"'state' is one of {', '.join(State)}.", param="state")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_PAGE):
-        raise TaskError(Code.INVALID_INPUT, f"'limit' is a number from 1 to {MAX_PAGE}.", param="limit")
-    return List(State(state) if state else None, int(limit), query.get("cursor"))
+    return List(State(state) if state else None, *page_of(request))
 
 
 def upload(request: WireRequest) -> Command:
@@ -150,34 +138,6 @@ def encode_file(file: File, request: WireRequest) -> WireResponse:
     """Answer with an uploaded file."""
     url = request.link(f"/files/{file.id}")
     return answer(FileView(file.id, file.media_type, file.size, file.width, file.height, url), 201)
-
-
-def encode_models(models: tuple[Model, ...], _request: WireRequest) -> WireResponse:
-    """Answer with the catalog."""
-    return answer(
-        ModelsView(
-            [
-                ModelView(
-                    name=model.name,
-                    operations=list(model.operations),
-                    description=model.description,
-                    price=model.price,
-                    min_inputs=model.min_inputs,
-                    max_inputs=model.max_inputs,
-                    max_count=model.max_count,
-                    parameters=model.json_schema(),
-                )
-                for model in models
-            ]
-        )
-    )
-
-
-def encode_account(account: Account, request: WireRequest) -> WireResponse:
-    """Answer with the caller's account."""
-    created = rfc3339(account.created_at) or ""
-    events = request.own_link(f"/accounts/{account.id}/events")
-    return answer(AccountView(account.id, account.name, account.available, account.held, created, events))
 
 
 def encode_deleted(_result: Deleted, _request: WireRequest) -> WireResponse:
@@ -305,22 +265,8 @@ dialect = Dialect(
             summary="Read an uploaded file",
             decode=lambda request: DownloadFile(request.params["id"], request.signature()),
         ),
-        Endpoint(
-            method="GET",
-            path="/models",
-            decode=lambda _: ListModels(),
-            encode=encode_models,
-            response=ModelsView,
-            summary="List models",
-        ),
-        Endpoint(
-            method="GET",
-            path="/account",
-            decode=lambda _: GetAccount(),
-            encode=encode_account,
-            response=AccountView,
-            summary="Read the caller's account",
-        ),
+        *MONEY,
         *webhooks.endpoints,
+        *ADMINISTRATION,
     ),
 )

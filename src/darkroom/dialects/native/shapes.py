@@ -102,7 +102,8 @@ class TaskView(msgspec.Struct):
     events_url: Annotated[str | None, Meta(description="Signed link to the events of an unfinished task.")]
     error: ErrorView | None
     warnings: list[str]
-    cost: int
+    price: Annotated[int, Meta(description="Credits that were set aside for it.")]
+    cost: Annotated[int, Meta(description="Credits that it has cost.")]
     children: list[TaskView]
     metadata: dict[str, Any]
 
@@ -145,36 +146,6 @@ class FileView(msgspec.Struct):
     width: int
     height: int
     url: str
-
-
-class ModelView(msgspec.Struct):
-    """A model; `parameters` is JSON Schema, `price` in credits per result."""
-
-    name: str
-    operations: list[str]
-    description: str
-    price: int
-    min_inputs: int
-    max_inputs: int
-    max_count: int
-    parameters: dict[str, Any]
-
-
-class ModelsView(msgspec.Struct):
-    """The catalog."""
-
-    items: list[ModelView]
-
-
-class AccountView(msgspec.Struct):
-    """The caller's account, in credits."""
-
-    id: str
-    name: str
-    available: int
-    held: int
-    created_at: str
-    events_url: Annotated[str, Meta(description="Signed link to the events of all tasks.")]
 
 
 def rfc3339(time: int | None) -> str | None:
@@ -224,6 +195,7 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         events_url=None if task.state.final else request.own_link(f"{path}/events"),
         error=ErrorView(failure.code, failure.message, failure.param) if failure else None,
         warnings=list(task.warnings),
+        price=task.price,
         cost=task.cost,
         children=[task_view(child, request) for child in task.children],
         metadata=dict(task.metadata),

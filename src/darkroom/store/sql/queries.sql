@@ -1,74 +1,19 @@
 -- Every query of the system, for SQLite and PostgreSQL alike. Rules live in Python; this is compare and set.
 
--- name: add_account
--- No row when there is an account of this id.
-INSERT INTO account (id, name, available, held, created_at) VALUES (:id, :name, 0, 0, :now)
-ON CONFLICT DO NOTHING RETURNING id
-
--- name: account
-SELECT id, name, available, held, created_at FROM account WHERE id = :id
-
--- name: accounts
-SELECT id, name, available, held, created_at FROM account ORDER BY created_at, id
-
--- name: hold_credits
--- Set credits aside; no row when the account has too few.
-UPDATE account SET available = available - :amount, held = held + :amount
-WHERE id = :account_id AND available >= :amount RETURNING available
-
--- name: move_credits
--- Carry ledger entries to the account's two sides.
-UPDATE account SET available = available + :available, held = held + :held WHERE id = :account_id RETURNING available
-
--- name: add_entry
--- A ledger line; no row when the task already has one of this kind.
-INSERT INTO entry (id, account_id, task_id, kind, available, held, created_at)
-VALUES (:id, :account_id, :task_id, :kind, :available, :held, :now)
-ON CONFLICT DO NOTHING RETURNING id
-
--- name: entries
-SELECT kind, available, held, task_id, created_at FROM entry WHERE account_id = :account_id ORDER BY created_at, id
-
--- name: add_key
-INSERT INTO api_key (id, account_id, digest, hint, name, created_at)
-VALUES (:id, :account_id, :digest, :hint, :name, :now)
-
--- name: key_by_digest
-SELECT account_id FROM api_key WHERE digest = :digest AND revoked_at IS NULL
-
--- name: keys
-SELECT id, account_id, hint, name, created_at, revoked_at FROM api_key ORDER BY created_at, id
-
--- name: revoke_key
-UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETURNING id
-
--- name: revoke_keys_named
-UPDATE api_key SET revoked_at = :now WHERE account_id = :account_id AND name = :name AND revoked_at IS NULL
-
 -- name: add_signing_key
 INSERT INTO signing_key (id, secret, created_at, lifetime) VALUES (:id, :secret, :now, 0)
 
 -- name: signing_keys
 SELECT id, secret, created_at, lifetime FROM signing_key ORDER BY created_at DESC, id DESC
 
--- name: add_file
-INSERT INTO file (id, account_id, object_key, media_type, size, width, height, created_at)
-VALUES (:id, :account_id, :object_key, :media_type, :size, :width, :height, :now)
-
--- name: file
-SELECT id, object_key, media_type, size, width, height, account_id FROM file WHERE id = :id
-
--- name: delete_file
-DELETE FROM file WHERE id = :id
-
 -- name: add_task
 -- No row when the public id or the account's idempotency key is taken.
 INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, params, inputs, count, state, progress,
     stage, attempt, failures, priority, run_at, deadline, cancel, warnings, artifacts, price, cost, parent_id, parts, metadata,
-    extra, callbacks, idempotency_key, request_digest, created_at, version)
+    extra, callbacks, key_id, idempotency_key, request_digest, created_at, version)
 VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
     '', 0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
-    :extra, :callbacks, :idempotency_key, :request_digest, :created_at, 1)
+    :extra, :callbacks, :key_id, :idempotency_key, :request_digest, :created_at, 1)
 ON CONFLICT DO NOTHING RETURNING seq
 
 -- name: add_event
@@ -148,13 +93,15 @@ UPDATE task SET lease_until = :lease_until, checkpoint = COALESCE(CAST(:checkpoi
 WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 
 -- name: change_task
--- One transition, guarded by state and attempt; no row when somebody else was first.
+-- One transition, guarded by state and attempt; no row when somebody else was first. And how its hold was made.
 UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
     expires_at = :expires_at,
     stage = '', lease_until = NULL, worker = NULL, version = version + 1
-WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *
+WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *,
+    (SELECT -free FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_free,
+    (SELECT entry.public_id FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_for
 
 -- name: lock_parent
 SELECT * FROM task WHERE id = :id /*for update*/
@@ -414,3 +361,30 @@ UPDATE signing_key SET lifetime = :lifetime WHERE lifetime < :lifetime
 
 -- name: delete_signing_key
 DELETE FROM signing_key WHERE id = :id
+
+-- ---- files
+
+-- name: add_file
+INSERT INTO file (id, account_id, object_key, media_type, size, width, height, duration, uses, used_at, created_at)
+VALUES (:id, :account_id, :object_key, :media_type, :size, :width, :height, :duration, 0, :now, :now)
+
+-- name: file
+SELECT id, object_key, media_type, size, width, height, duration, account_id FROM file WHERE id = :id
+
+-- name: use_file
+-- Count the tasks that need a file; no row when it has been removed. The new time keeps it from being removed now.
+UPDATE file SET uses = uses + :tasks, used_at = :now WHERE id = :id RETURNING id
+
+-- name: leave_file
+UPDATE file SET uses = uses - 1, used_at = :now WHERE id = :id AND uses > 0
+
+-- name: delete_file
+DELETE FROM file WHERE id = :id
+
+-- name: unused_files
+SELECT id, object_key, media_type, size, width, height, duration FROM file
+WHERE uses = 0 AND used_at < :before ORDER BY used_at LIMIT :limit
+
+-- name: remove_unused_file
+-- No row when a task has come to need it meanwhile.
+DELETE FROM file WHERE id = :id AND uses = 0 AND used_at < :before RETURNING id

@@ -3,7 +3,8 @@
 CREATE TABLE account (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    available BIGINT NOT NULL,
+    free BIGINT NOT NULL,
+    paid BIGINT NOT NULL,
     held BIGINT NOT NULL CHECK (held >= 0),
     created_at BIGINT NOT NULL
 );
@@ -11,13 +12,15 @@ CREATE TABLE account (
 CREATE TABLE api_key (
     id TEXT NOT NULL PRIMARY KEY,
     account_id TEXT NOT NULL,
-    digest TEXT NOT NULL,
     hint TEXT NOT NULL,
     name TEXT NOT NULL,
+    rules TEXT NOT NULL,
+    spent BIGINT NOT NULL,
+    spent_day BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     revoked_at BIGINT
 );
-CREATE UNIQUE INDEX api_key_digest ON api_key (digest);
+CREATE INDEX api_key_account ON api_key (account_id);
 
 CREATE TABLE signing_key (
     id TEXT NOT NULL PRIMARY KEY,
@@ -34,8 +37,12 @@ CREATE TABLE file (
     size BIGINT NOT NULL,
     width BIGINT NOT NULL,
     height BIGINT NOT NULL,
+    duration DOUBLE PRECISION,
+    uses BIGINT NOT NULL CHECK (uses >= 0),
+    used_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
+CREATE INDEX file_unused ON file (used_at) WHERE uses = 0;
 
 CREATE TABLE task (
     seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -74,6 +81,7 @@ CREATE TABLE task (
     metadata TEXT NOT NULL,
     extra TEXT NOT NULL,
     callbacks TEXT NOT NULL,
+    key_id TEXT,
     idempotency_key TEXT,
     request_digest TEXT,
     created_at BIGINT NOT NULL,
@@ -93,19 +101,27 @@ CREATE INDEX task_deadline ON task (deadline) WHERE state = 'queued' AND deadlin
 CREATE INDEX task_account ON task (account_id, seq);
 CREATE INDEX task_open ON task (account_id, seq) WHERE finished_at IS NULL AND parent_id IS NULL;
 CREATE INDEX task_expiry ON task (expires_at) WHERE expires_at IS NOT NULL AND parent_id IS NULL;
+CREATE INDEX task_key ON task (key_id) WHERE finished_at IS NULL AND parts = 0;
 CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
 
+-- A line moves credits between five places; what one gains others lose.
 CREATE TABLE entry (
-    id TEXT NOT NULL PRIMARY KEY,
+    seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id TEXT NOT NULL,
     task_id TEXT,
+    public_id TEXT,
     kind TEXT NOT NULL CHECK (kind IN ('grant', 'hold', 'capture', 'release', 'adjust')),
-    available BIGINT NOT NULL,
+    free BIGINT NOT NULL,
+    paid BIGINT NOT NULL,
     held BIGINT NOT NULL,
-    created_at BIGINT NOT NULL
+    bank BIGINT NOT NULL,
+    revenue BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    CHECK (free + paid + held + bank + revenue = 0)
 );
 CREATE UNIQUE INDEX entry_task ON entry (task_id, kind);
-CREATE INDEX entry_account ON entry (account_id, created_at);
+CREATE INDEX entry_account ON entry (account_id, seq);
+CREATE INDEX entry_public ON entry (public_id) WHERE public_id IS NOT NULL;
 
 CREATE TABLE event (
     seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -128,6 +144,25 @@ CREATE TABLE batch (
 -- Tasks whose files are to be removed.
 CREATE TABLE removal (
     task_id TEXT NOT NULL PRIMARY KEY
+);
+
+-- The digests of keys' secrets. A key that was rotated has two for a while.
+CREATE TABLE key_secret (
+    digest TEXT NOT NULL PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT
+);
+CREATE INDEX key_secret_key ON key_secret (key_id);
+
+-- What administrators did.
+CREATE TABLE audit (
+    seq BIGINT NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
 );
 
 -- Rows of these tables are updated in place many times: leave room on their pages, and vacuum early.

@@ -3,7 +3,8 @@
 CREATE TABLE account (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    available INTEGER NOT NULL,
+    free INTEGER NOT NULL,
+    paid INTEGER NOT NULL,
     held INTEGER NOT NULL CHECK (held >= 0),
     created_at INTEGER NOT NULL
 );
@@ -11,13 +12,15 @@ CREATE TABLE account (
 CREATE TABLE api_key (
     id TEXT NOT NULL PRIMARY KEY,
     account_id TEXT NOT NULL,
-    digest TEXT NOT NULL,
     hint TEXT NOT NULL,
     name TEXT NOT NULL,
+    rules TEXT NOT NULL,
+    spent INTEGER NOT NULL,
+    spent_day INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 );
-CREATE UNIQUE INDEX api_key_digest ON api_key (digest);
+CREATE INDEX api_key_account ON api_key (account_id);
 
 CREATE TABLE signing_key (
     id TEXT NOT NULL PRIMARY KEY,
@@ -34,8 +37,12 @@ CREATE TABLE file (
     size INTEGER NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
+    duration REAL,
+    uses INTEGER NOT NULL CHECK (uses >= 0),
+    used_at INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 );
+CREATE INDEX file_unused ON file (used_at) WHERE uses = 0;
 
 CREATE TABLE task (
     seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -74,6 +81,7 @@ CREATE TABLE task (
     metadata TEXT NOT NULL,
     extra TEXT NOT NULL,
     callbacks TEXT NOT NULL,
+    key_id TEXT,
     idempotency_key TEXT,
     request_digest TEXT,
     created_at INTEGER NOT NULL,
@@ -93,19 +101,27 @@ CREATE INDEX task_deadline ON task (deadline) WHERE state = 'queued' AND deadlin
 CREATE INDEX task_account ON task (account_id, seq);
 CREATE INDEX task_open ON task (account_id, seq) WHERE finished_at IS NULL AND parent_id IS NULL;
 CREATE INDEX task_expiry ON task (expires_at) WHERE expires_at IS NOT NULL AND parent_id IS NULL;
+CREATE INDEX task_key ON task (key_id) WHERE finished_at IS NULL AND parts = 0;
 CREATE INDEX task_parent ON task (parent_id) WHERE parent_id IS NOT NULL;
 
+-- A line moves credits between five places; what one gains others lose.
 CREATE TABLE entry (
-    id TEXT NOT NULL PRIMARY KEY,
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     account_id TEXT NOT NULL,
     task_id TEXT,
+    public_id TEXT,
     kind TEXT NOT NULL CHECK (kind IN ('grant', 'hold', 'capture', 'release', 'adjust')),
-    available INTEGER NOT NULL,
+    free INTEGER NOT NULL,
+    paid INTEGER NOT NULL,
     held INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    bank INTEGER NOT NULL,
+    revenue INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    CHECK (free + paid + held + bank + revenue = 0)
 );
 CREATE UNIQUE INDEX entry_task ON entry (task_id, kind);
-CREATE INDEX entry_account ON entry (account_id, created_at);
+CREATE INDEX entry_account ON entry (account_id, seq);
+CREATE INDEX entry_public ON entry (public_id) WHERE public_id IS NOT NULL;
 
 CREATE TABLE event (
     seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -178,4 +194,23 @@ CREATE TABLE batch (
 -- Tasks whose files are to be removed.
 CREATE TABLE removal (
     task_id TEXT NOT NULL PRIMARY KEY
+);
+
+-- The digests of keys' secrets. A key that was rotated has two for a while.
+CREATE TABLE key_secret (
+    digest TEXT NOT NULL PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER
+);
+CREATE INDEX key_secret_key ON key_secret (key_id);
+
+-- What administrators did.
+CREATE TABLE audit (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
 );

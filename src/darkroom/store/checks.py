@@ -1,0 +1,137 @@
+"""The store's part for the doctor: looks at what must agree, and repairs of what can be computed anew."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from .credits import Audit, audited
+from .database import Database, Script
+from .rows import decode_artifacts, decode_files
+from .scripts import finish_parent
+
+PAGE = 1_000
+LONGEST_LEASE = 2 * 3_600_000  # milliseconds; settings allow an hour
+
+
+class Checks:
+    """Queries of the doctor, over a database. Everything is named by ids that an operator can look up."""
+
+    _database: Database
+
+    async def wrong_balances(self) -> list[str]:
+        """Accounts whose balance is not the sum of their ledger."""
+        return [row["id"] for row in await self._database.read("wrong_balances")]
+
+    async def unbalanced_entries(self) -> list[str]:
+        """Numbers of ledger lines that do not come to nothing, or whose account is not there."""
+        return [row["id"] for row in await self._database.read("unbalanced_entries")]
+
+    async def wrong_holds(self) -> list[str]:
+        """Tasks that hold another amount than they should, and tasks that are gone and hold some."""
+        rows = [*await self._database.read("wrong_holds"), *await self._database.read("lost_holds")]
+        return [row["id"] for row in rows]
+
+    async def wrong_costs(self) -> list[str]:
+        """Finished tasks that cost another amount than their ledger lines say."""
+        return [row["id"] for row in await self._database.read("wrong_costs")]
+
+    async def wrong_leases(self, now: int) -> list[str]:
+        """Tasks whose lease or deadline cannot be."""
+        return [row["id"] for row in await self._database.read("wrong_leases", latest=now + LONGEST_LEASE)]
+
+    async def stuck_parents(self) -> list[str]:
+        """Internal ids of parents that go on although all their parts have ended."""
+        return [row["id"] for row in await self._database.read("stuck_parents")]
+
+    async def wrong_families(self) -> list[str]:
+        """Parents and parts that do not agree."""
+        return [row["id"] for row in await self._database.read("wrong_families")]
+
+    async def file_rows(self) -> dict[str, tuple[str, int]]:
+        """Every file that was handed in: id to object key and how many tasks are said to need it."""
+        found: dict[str, tuple[str, int]] = {}
+        after = ""
+        while rows := await self._database.read("stored_files", after=after, limit=PAGE):
+            found |= {row["id"]: (row["object_key"], row["uses"]) for row in rows}
+            after = rows[-1]["id"]
+        return found
+
+    async def file_uses(self) -> Counter[str]:
+        """How many unfinished tasks need each file."""
+        found: Counter[str] = Counter()
+        after = 0
+        while rows := await self._database.read("needed_inputs", after=after, limit=PAGE):
+            for row in rows:
+                found.update({file.id for file in decode_files(row["inputs"])})
+            after = rows[-1]["seq"]
+        return found
+
+    async def wrong_uses(self, file_id: str) -> bool:
+        """Whether another number of unfinished tasks needs a file than it says."""
+        return bool(await self._database.read("wrong_uses", id=file_id, quoted=f'"{file_id}"'))
+
+    async def task_files(self) -> tuple[dict[str, str], set[str]]:
+        """Object keys of all results with the id of their task, and the ids of tasks that run."""
+        keys: dict[str, str] = {}
+        running: set[str] = set()
+        after = 0
+        while rows := await self._database.read("task_files", after=after, limit=PAGE):
+            for row in rows:
+                if row["state"] == "running":
+                    running.add(row["id"])
+                for artifact in decode_artifacts(row["artifacts"]):
+                    keys[artifact.key] = row["id"]
+                    if artifact.thumbnail_key:
+                        keys[artifact.thumbnail_key] = row["id"]
+            after = rows[-1]["seq"]
+        return keys, running
+
+    async def repair_balance(self, account_id: str, audit: Audit) -> None:
+        """Make an account's balance the sum of its ledger."""
+        await self._repaired(lambda: locked("lock_purses", "sum_balance", {"id": account_id}), audit)
+
+    async def repair_uses(self, file_id: str, audit: Audit) -> None:
+        """Count anew which tasks need a file."""
+        params = {"id": file_id, "quoted": f'"{file_id}"'}
+        await self._repaired(lambda: locked("lock_file", "count_uses", params), audit)
+
+    async def repair_parent(self, parent_id: str, audit: Audit) -> None:
+        """End a parent whose parts have ended."""
+        await self._repaired(lambda: finished(parent_id, audit.at), audit)
+
+    async def repair_file(self, file_id: str, audit: Audit) -> None:
+        """Forget a file that is not stored and that nobody needs."""
+        params = {"id": file_id, "before": audit.at}
+        await self._repaired(lambda: removed(params), audit)
+
+    async def note_repair(self, audit: Audit) -> None:
+        """Write down a repair that was none of the database."""
+        await self._repaired(nothing, audit)
+
+    async def _repaired(self, script: Callable[[], Script[Any]], audit: Audit) -> None:
+        await self._database.write(lambda: audited(script(), audit))
+
+
+def locked(lock: str, query: str, params: dict[str, Any]) -> Script[bool]:
+    """A query behind a lock, so that it sees everything that was written before."""
+    yield lock, {"id": params["id"]}
+    return bool((yield query, params))
+
+
+def finished(parent_id: str, now: int) -> Script[bool]:
+    """End a parent."""
+    yield from finish_parent(parent_id, now)
+    return True
+
+
+def removed(params: dict[str, Any]) -> Script[bool]:
+    """Forget a file that nobody needs."""
+    return bool((yield "remove_unused_file", params))
+
+
+def nothing() -> Script[bool]:
+    """A transaction that reads nothing of note."""
+    yield "ping", {}
+    return True

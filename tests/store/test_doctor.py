@@ -1,0 +1,210 @@
+"""The doctor finds what was really broken, in the database or among the files, and repairs what can be computed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import asyncpg
+import pytest
+from lives import claimed, moved, submitted
+
+from darkroom.core.ledger import Purse, grant
+from darkroom.core.task import Artifact, File, State, Trigger
+from darkroom.doctor import HOUR, Doctor
+from darkroom.objects import Objects
+from darkroom.store import Store
+from darkroom.testing.databases import NOW, check_sums, new_family, new_task
+
+Broken = tuple[str, str]  # a check, and what it names
+
+
+class Patient:
+    """A store with tasks of every kind and their files, on a real database and in a real folder."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+
+    async def fill(self) -> None:
+        self.store = await Store.open(self.url)
+        self.objects = Objects.open(str(self.folder))
+        self.doctor = Doctor(self.store, self.objects, lambda: time.time_ns() // 1_000_000, pause=0)
+        self.account = (await self.store.add_account("caller", 10, NOW)).id
+        await self.store.enter(self.account, grant(30, Purse.PAID), NOW)
+        self.file = File("file_1", "files/file_1", "image/png", 3, 1, 1)
+        await self.objects.put(self.file.key, b"png")
+        await self.store.add_file(self.account, self.file, NOW)
+        done, running = [await submitted(self.store, self.account, price=4, inputs=(self.file,)) for _ in range(2)]
+        self.done, self.running = await claimed(self.store, limit=2, now=int(time.time() * 1000))
+        assert {self.done.id, self.running.id} == {done.id, running.id}
+        key = f"tasks/{self.done.id}/1/0"
+        await self.objects.put(key, b"result")
+        await moved(self.store, self.done, Trigger.COMPLETE, artifacts=(Artifact(key, "image/png", 6, 1, 1),))
+        self.waiting = await submitted(self.store, self.account, price=3, inputs=(self.file,))
+        self.family = new_family(self.account, 2, price=2)
+        await self.store.submit(self.family)
+
+    async def execute(self, query: str) -> None:
+        """Break something, past the store."""
+        if self.url.startswith("sqlite:"):
+            with closing(sqlite3.connect(self.url.removeprefix("sqlite:"))) as file:
+                file.execute("PRAGMA ignore_check_constraints = 1")
+                file.execute(query)
+                file.commit()
+            return
+        connection = await asyncpg.connect(self.url)
+        await connection.execute(query)
+        await connection.close()
+
+    async def examined(self, *, repair: bool = False) -> dict[str, tuple[tuple[str, ...], bool]]:
+        """By check, what was found and whether it is repaired."""
+        return {each.check: (each.found, each.repaired) for each in await self.doctor.examine(repair=repair)}
+
+    def age(self, key: str) -> None:
+        """Make an object older than an hour."""
+        old = time.time() - HOUR / 1000 - 60
+        os.utime(self.folder / key, (old, old))
+
+
+@pytest.fixture
+async def patient(database_url, tmp_path):
+    made = Patient(database_url, tmp_path / "objects")
+    await made.fill()
+    yield made
+    await made.store.close()
+
+
+async def test_a_healthy_store_has_no_findings(patient):
+    assert await patient.examined() == {}
+    assert await patient.examined(repair=True) == {}
+    assert await patient.store.audit(10) == []
+
+
+@pytest.mark.parametrize("column", ["free", "paid", "held"])
+async def test_a_wrong_balance_is_found_and_recomputed_from_the_ledger(patient, column):
+    before = await patient.store.account(patient.account)
+    await patient.execute(f"UPDATE account SET {column} = {column} + 5")
+    assert await patient.examined() == {"balances": ((patient.account,), False)}
+    assert await patient.store.account(patient.account) != before
+    assert await patient.examined(repair=True) == {"balances": ((patient.account,), True)}
+    assert await patient.store.account(patient.account) == before
+    (line,) = await patient.store.audit(10)
+    assert (line.actor, line.action, line.subject) == ("doctor", "repair.balance", patient.account)
+    await check_sums(patient.store)
+
+
+async def test_a_lost_line_is_found_in_the_balance_and_the_hold(patient):
+    await patient.execute(f"DELETE FROM entry WHERE task_id = '{patient.running.id}'")
+    found = await patient.examined()
+    assert found == {"balances": ((patient.account,), False), "holds": ((patient.running.public_id,), False)}
+
+
+async def test_a_line_without_an_account_is_found(patient):
+    await patient.execute("DELETE FROM account")
+    assert "entries" in await patient.examined()
+
+
+async def test_a_hold_that_was_never_ended_is_found(patient):
+    await patient.execute(f"DELETE FROM entry WHERE task_id = '{patient.done.id}' AND kind <> 'hold'")
+    found = await patient.examined()
+    assert found["holds"][0] == (patient.done.public_id,)
+    assert found["costs"][0] == (patient.done.public_id,)
+
+
+async def test_a_hold_of_a_task_that_is_gone_is_found(patient):
+    await patient.execute(f"DELETE FROM task WHERE id = '{patient.waiting.id}'")
+    found = await patient.examined()
+    assert found["holds"][0] == (patient.waiting.id,)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "UPDATE task SET lease_until = NULL WHERE id = '{running}'",
+        "UPDATE task SET lease_until = 9000000000000000 WHERE id = '{running}'",
+        "UPDATE task SET lease_until = 5, worker = 'ghost' WHERE id = '{waiting}'",
+        "UPDATE task SET deadline = created_at - 1 WHERE id = '{waiting}'",
+    ],
+)
+async def test_an_impossible_lease_or_deadline_is_found(patient, broken):
+    await patient.execute(broken.format(running=patient.running.id, waiting=patient.waiting.id))
+    ((found, _),) = [value for name, value in (await patient.examined()).items() if name == "leases"]
+    assert found in ((patient.running.public_id,), (patient.waiting.public_id,))
+
+
+async def test_a_parent_that_missed_its_last_part_is_ended(patient):
+    parent = patient.family[0]
+    for task in [part for part in await claimed(patient.store, limit=9) if part.parent_id == parent.id]:
+        await moved(patient.store, task, Trigger.COMPLETE, artifacts=())
+    await patient.execute(f"UPDATE task SET state = 'running', finished_at = NULL WHERE id = '{parent.id}'")
+    await patient.execute(f"DELETE FROM event WHERE task_id = '{parent.id}' AND state = 'succeeded'")
+    await patient.execute(f"UPDATE task SET version = 2 WHERE id = '{parent.id}'")
+    assert await patient.examined(repair=True) == {"stuck": ((parent.id,), True)}
+    (row,) = [task for task in await patient.store.tasks(patient.account, State.SUCCEEDED, 9) if task.parts]
+    assert row.public_id == parent.public_id
+
+
+async def test_a_lost_part_is_found(patient):
+    await patient.execute(f"DELETE FROM task WHERE id = '{patient.family[1].id}'")
+    assert (await patient.examined())["families"][0] == (patient.family[0].public_id,)
+
+
+async def test_a_wrong_count_of_uses_is_found_and_counted_anew(patient):
+    await patient.execute("UPDATE file SET uses = 7")
+    assert await patient.examined(repair=True) == {"uses": (("file_1",), True)}
+    assert await patient.examined() == {}
+    assert await patient.store.unused_files(NOW * 2) == []
+
+
+async def test_an_input_without_a_row_is_found(patient):
+    await patient.execute("DELETE FROM file")
+    patient.age(patient.file.key)
+    found = await patient.examined()
+    assert found == {"inputs": (("file_1",), False), "orphans": (("files/file_1",), False)}
+
+
+async def test_a_row_without_its_object_is_forgotten_unless_somebody_needs_it(patient):
+    lost = File("file_2", "files/file_2", "image/png", 3, 1, 1)
+    await patient.store.add_file(patient.account, lost, NOW)
+    await patient.objects.delete(patient.file.key)
+    assert await patient.examined(repair=True) == {"files": (("file_1", "file_2"), False)}
+    assert await patient.store.file("file_2") is None
+    assert await patient.store.file("file_1") is not None
+
+
+async def test_a_result_without_its_object_is_found(patient):
+    key = f"tasks/{patient.done.id}/1/0"
+    await patient.objects.delete(key)
+    assert await patient.examined() == {"results": ((key,), False)}
+
+
+async def test_objects_that_belong_to_nothing_are_removed_when_they_are_old(patient):
+    keys = ("files/file_9", "tasks/gone/1/0", f"tasks/{patient.done.id}/0/0", f"tasks/{patient.running.id}/1/0", "mine")
+    for key in (*keys, "files/file_10"):
+        await patient.objects.put(key, b"x")
+    for key in keys:
+        patient.age(key)
+    orphans = ("files/file_9", f"tasks/{patient.done.id}/0/0", "tasks/gone/1/0")
+    assert await patient.examined() == {"orphans": (tuple(sorted(orphans)), False)}
+    assert await patient.examined(repair=True) == {"orphans": (tuple(sorted(orphans)), True)}
+    left = {stat.key async for stat in patient.objects.list()}
+    assert left == {*keys[3:], "files/file_10", patient.file.key, f"tasks/{patient.done.id}/1/0"}
+    assert {line.subject for line in await patient.store.audit(10)} == set(orphans)
+
+
+async def test_a_busy_store_has_no_findings(patient):
+    async def work() -> None:
+        for _ in range(15):
+            await patient.store.submit((new_task(patient.account, price=1, inputs=(patient.file,)),))
+            for task in await claimed(patient.store, limit=1, now=int(time.time() * 1000)):
+                await moved(patient.store, task, Trigger.FAIL)
+
+    working = asyncio.gather(work(), work())
+    while not working.done():
+        assert await patient.examined(repair=True) == {}
+    await working

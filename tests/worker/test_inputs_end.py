@@ -1,0 +1,60 @@
+"""Files that were handed in end when no task needs them any more, and no sooner."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from workshop import NATIVE, Workshop
+
+from darkroom.core.commands import Submit, Upload
+from darkroom.core.errors import Code, TaskError
+from darkroom.core.task import File, Operation
+from darkroom.janitor import Janitor
+from server.samples import png
+
+HOUR = 3_600_000
+
+
+def janitor(shop: Workshop, keep: int) -> Janitor:
+    return Janitor(
+        shop.store,
+        shop.results,
+        shop.hub,
+        policy=shop.policy,
+        inputs=shop.service.inputs,
+        keep_inputs=keep,
+        clock=shop.now,
+    )
+
+
+async def uploaded(shop: Workshop) -> File:
+    return await shop.service.inputs.keep(shop.account_id, BytesIO(png(40, 30)))
+
+
+async def test_an_input_outlives_its_task_by_its_time_and_is_then_removed_with_its_row(tmp_path: Path) -> None:
+    async with Workshop(tmp_path) as shop:
+        file = await uploaded(shop)
+        task = await shop.submit(inputs=(file.id,))
+        shop.offset += 2 * HOUR
+        assert await janitor(shop, HOUR).remove_inputs() == 0  # the task waits
+        async with shop.working():
+            await shop.final(task)
+        assert await janitor(shop, HOUR).remove_inputs() == 0  # it was needed a moment ago
+        shop.offset += HOUR + 1
+        assert await janitor(shop, 0).remove_inputs() == 0  # kept for ever
+        assert await janitor(shop, HOUR).remove_inputs() == 1
+        assert await shop.store.file(file.id) is None
+        assert await shop.objects.stat(file.key) is None
+
+
+async def test_a_task_that_names_a_removed_input_is_told_to_upload_it_again(tmp_path: Path) -> None:
+    async with Workshop(tmp_path) as shop:
+        file = await uploaded(shop)
+        shop.offset += HOUR + 1
+        assert await janitor(shop, HOUR).remove_inputs() == 1
+        command = Submit(operation=Operation.IMAGE_EDIT, model="fake", inputs=(Upload(file.id),))
+        with pytest.raises(TaskError) as caught:
+            await shop.service.submit(shop.account_id, command, NATIVE)
+        assert caught.value.code is Code.NOT_FOUND
