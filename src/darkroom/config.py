@@ -59,7 +59,7 @@ class Settings:
     fetch_allow: tuple[str, ...] = ()
     webhook_seconds: float = 15.0
     webhook_allow: tuple[str, ...] = ()
-    mark_prompts: bool = False
+    mark_prompts: tuple[str, ...] = ()
     label: str = ""
     label_place: str = "bottom-right"
     label_font: str = ""
@@ -188,6 +188,7 @@ TYPES: dict[str, Any] = {
     "engine": dict[str, dict[str, Any]],
     "dialect": dict[str, dict[str, Any]],
     "cors_origins": tuple[str, ...],
+    "mark_prompts": tuple[str, ...],
     "moderators": tuple[str, ...],
 }
 TYPES |= {name: type(getattr(DEFAULTS, name)) for name in NAMES if name not in TYPES}

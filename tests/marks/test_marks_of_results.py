@@ -33,7 +33,7 @@ TASK = Task(
     created_at=1_790_000_000_000,
     started_at=1_790_000_060_000,
 )
-PROMPTS = Provenance(prompts=True)
+PROMPTS = Provenance(prompts=("*",))
 CREDENTIALS = b"\x00\x00\x00\x18uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
@@ -73,12 +73,16 @@ async def test_a_stored_result_carries_the_mark_of_its_task(
     assert "description" not in facts
 
 
-async def test_a_prompt_is_told_when_the_operator_wants_it(
-    objects: Objects, finishers: Children, tmp_path: Path
+@pytest.mark.parametrize(
+    ("accounts", "told"), [(("*",), True), (("another", TASK.account_id), True), (("another",), False), ((), False)]
+)
+async def test_a_prompt_is_told_if_its_account_allows_it(
+    objects: Objects, finishers: Children, tmp_path: Path, accounts: tuple[str, ...], told: bool
 ) -> None:
     picture().save(tmp_path / "a.png")
-    facts = await stored(Results(objects, finishers, PROMPTS), objects, TASK, tmp_path / "a.png")
-    assert facts["description"] == "a <castle>"
+    results = Results(objects, finishers, Provenance(prompts=accounts))
+    facts = await stored(results, objects, TASK, tmp_path / "a.png")
+    assert facts.get("description") == ("a <castle>" if told else None)
 
 
 async def test_a_result_made_of_a_callers_picture_is_told_apart(

@@ -58,10 +58,10 @@ class SourceType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What the operator wants every result to tell: prompts in the mark, China's field with the provider's code, a
-    visible label, signed content credentials."""
+    """What results are to tell: in the mark the prompts of the accounts that allow it (`*` for all), and, of every
+    result, China's field with the provider's code, a visible label, signed content credentials."""
 
-    prompts: bool = False
+    prompts: tuple[str, ...] = ()
     producer: str = ""
     label: Label | None = None
     credentials: Credentials | None = None
