@@ -211,7 +211,8 @@ class Endpoint:
     `mint_id` spells the ids of tasks that are made here, where it is not as the dialect's others.
 
     The rest describes the route in the OpenAPI document: `request` and `response` are wire structs (or a union of
-    them), `query` and `form` the parameters and form fields, `status` that of a success.
+    them), `query` and `form` the parameters and form fields, `status` that of a success. A `stream` answers
+    server-sent events, and `response` is what each of them holds.
     """
 
     method: str
@@ -231,6 +232,7 @@ class Endpoint:
     query: tuple[Field, ...] = ()
     form: tuple[Field, ...] = ()
     status: int = 200
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,12 +74,19 @@ def fuzz(server: Darkroom, mount: str, cases: int, number: int = 0) -> Fuzzed:
     with requests.Session() as session:
         session.trust_env = False
         raw = session.get(f"{server.address}{mount}/openapi.json", timeout=PATIENCE).json()
-        operations: list[Any] = [found.ok() for found in from_dict(raw).get_all_operations() if isinstance(found, Ok)]
+        found: list[Any] = [each.ok() for each in from_dict(raw).get_all_operations() if isinstance(each, Ok)]
+        operations = [operation for operation in found if not is_stream(raw, operation)]
         attack = Attack(server, mount, session, random.Random(number))  # noqa: S311 - to be repeated, not secret
         for operation in operations:
             for mode in GenerationMode:
                 attack.run(operation, mode, max(1, cases // (2 * len(operations))), number)
     return attack.fuzzed
+
+
+def is_stream(raw: dict[str, Any], operation: Any) -> bool:
+    """Whether an operation answers events: such an answer need not end."""
+    answers = raw["paths"][operation.path][operation.method.lower()]["responses"].values()
+    return any("text/event-stream" in answer.get("content", {}) and len(answer["content"]) == 1 for answer in answers)
 
 
 class Attack:

@@ -168,6 +168,9 @@ def responses(dialect: Dialect, endpoint: Endpoint, schemas: dict[Any, dict[str,
     success: dict[str, Any] = {"description": "Success."}
     if endpoint.encode is not_encoded:
         success = {"description": "The file.", "content": ANY_FILE}
+    elif endpoint.stream:
+        data = {"type": "string", "contentMediaType": JSON, "contentSchema": schema_of(endpoint.response, schemas)}
+        success = {"description": "Server-sent events with these data.", "content": {EVENT_STREAM: {"schema": data}}}
     elif endpoint.response is not None:
         success["content"] = {JSON: {"schema": schema_of(endpoint.response, schemas)}}
     if endpoint.opening is not None:
