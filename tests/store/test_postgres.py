@@ -15,9 +15,11 @@ from tables import rows
 from darkroom.core.errors import Code, TaskError
 from darkroom.store import Store
 from darkroom.store.database import connect
+from darkroom.store.in_step import RUNNERS
 from darkroom.testing.databases import NOW, check_sums, new_task
 from postgres import LIBRARIES, Postgres, installed
 
+# Within a transaction the server answers this from what it saw first.
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
@@ -37,9 +39,16 @@ async def connection(url):
 
 async def waiting_backend(connection: asyncpg.Connection) -> int:
     """The process that waits for a lock, as soon as there is one."""
-    while not (found := await connection.fetch(WAITING)):
+    (found,) = await waiting_backends(connection, 1)
+    return found
+
+
+async def waiting_backends(connection: asyncpg.Connection, count: int) -> list[int]:
+    """The processes that wait for a lock, as soon as there are so many."""
+    while len(found := await connection.fetch(WAITING)) < count:
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
         await asyncio.sleep(0.01)
-    return found[0]["pid"]
+    return [row["pid"] for row in found]
 
 
 async def test_a_lost_connection_is_answered_as_unavailable_and_leaves_no_trace(url, connection):
@@ -70,7 +79,7 @@ async def test_a_transaction_that_loses_a_deadlock_is_run_again(url, connection)
         def script():
             begun.append(ids[0])
             for account_id in ids:
-                yield "move_credits", {"account_id": account_id, "free": 1, "paid": 0, "held": 0}
+                yield "move_credits", {"account_id": account_id, "draw": 0, "free": 1, "paid": 0, "held": 0}
                 if len(begun) < 3:
                     yield "wait", {}
             return True
@@ -81,12 +90,10 @@ async def test_a_transaction_that_loses_a_deadlock_is_run_again(url, connection)
     await connection.execute("SELECT pg_advisory_lock(7)")
     wait = type(database._statements["accounts"])("wait", "", "SELECT pg_advisory_xact_lock_shared(7)", ())
     database._statements = database._statements | {"wait": wait}
-    writing = [
-        asyncio.create_task(database.write(both_accounts(*ids)))
-        for ids in ((first.id, second.id), (second.id, first.id))
-    ]
-    while len(await connection.fetch(WAITING)) < 2:
-        await asyncio.sleep(0.01)
+    writing = []
+    for ids in ((first.id, second.id), (second.id, first.id)):
+        writing.append(asyncio.create_task(database.write(both_accounts(*ids))))
+        await waiting_backends(connection, len(writing))
     await connection.execute("SELECT pg_advisory_unlock(7)")
     assert await asyncio.gather(*writing) == [True, True]
     assert len(begun) == 3
@@ -94,19 +101,24 @@ async def test_a_transaction_that_loses_a_deadlock_is_run_again(url, connection)
     await store.close()
 
 
-async def test_a_caller_who_gives_up_leaves_nothing_behind(url, connection):
+async def test_a_caller_who_gives_up_before_his_turn_leaves_nothing_behind(url, connection):
     store = await Store.open(url)
     account = await store.add_account("caller", 10, NOW)
     locks = connection.transaction()
     await locks.start()
     await connection.execute("SELECT * FROM account FOR UPDATE")
-    submitting = asyncio.create_task(store.submit((new_task(account.id, price=1),)))
-    await waiting_backend(connection)
-    submitting.cancel()
+    submitting = []
+    for number in range(RUNNERS):
+        submitting.append(asyncio.create_task(store.submit((new_task(account.id, price=1),))))
+        await waiting_backends(connection, number + 1)
+    submitting.append(asyncio.create_task(store.submit((new_task(account.id, price=1),))))
+    await asyncio.sleep(0)
+    submitting[-1].cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await submitting
+        await submitting[-1]
     await locks.rollback()
-    assert await store.tasks(account.id, None, 10) == []
+    await asyncio.gather(*submitting[:-1])
+    assert len(await store.tasks(account.id, None, 10)) == RUNNERS
     await submitted(store, account.id, price=1)
     await check_sums(store)
     await store.close()

@@ -13,7 +13,7 @@ from . import credits  # noqa: A004 - the field's word
 from .database import Row, Script
 from .deliveries import owe
 from .rows import dump, task_params
-from .scripts import replay, use_files
+from .scripts import event_row, replay, use_files
 
 decode_ids = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -61,17 +61,7 @@ def batch_script(
     yield from credits.hold(tasks)
     yield (
         "add_event",
-        [
-            {
-                "account_id": task.account_id,
-                "task_id": task.id,
-                "n": 1,
-                "state": State.QUEUED.value,
-                "attempt": 0,
-                "now": task.created_at,
-            }
-            for task in tasks
-        ],
+        [event_row(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at) for task in tasks],
     )
     for task in tasks:
         yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)

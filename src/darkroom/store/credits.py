@@ -78,16 +78,15 @@ def hold(tasks: tuple[Task, ...]) -> Script[None]:
     amount = sum(task.price for task in tasks)
     if not amount:
         return
-    purses = yield "lock_purses", {"id": first.account_id}
-    free, paid = purses[0] if purses else (0, 0)
-    if free + paid < amount:
+    drawn = yield "move_credits", {"account_id": first.account_id, "draw": amount, "free": 0, "paid": 0, "held": amount}
+    if not drawn:
         raise TaskError(Code.NO_CREDITS, f"The account has too few credits: this request costs {amount}.")
+    free = drawn[0]["drawn_free"]
     lines = []
     for task in tasks:
         for entry in ledger.hold(task.price, free):
             lines.append((task, entry))
             free += entry.free
-    yield from move_credits(first.account_id, tuple(entry for _, entry in lines))
     rows = [
         entry_row(
             task.account_id, entry, task.created_at, task.id, first.public_id if task.parent_id else task.public_id
@@ -104,8 +103,10 @@ def settle(change: Change, row: Row) -> Script[None]:
     if back and row["key_id"]:
         yield "unspend", {"id": row["key_id"], "amount": back, "day": row["created_at"] // DAY}
     yield from move_credits(change.account_id, entries)
-    for entry in entries:
-        yield from add_entry(change.account_id, entry, change.at, change.task_id, row["held_for"])
+    yield (
+        "add_entry",
+        [entry_row(change.account_id, entry, change.at, change.task_id, row["held_for"]) for entry in entries],
+    )
 
 
 # ---- accounts
@@ -125,27 +126,18 @@ def entry_script(account_id: str, entry: Entry, now: int) -> Script[bool]:
     if not purses or purses[0]["free"] + entry.free < 0 or purses[0]["paid"] + entry.paid < 0:
         return False
     yield from move_credits(account_id, (entry,))
-    yield from add_entry(account_id, entry, now)
+    yield "add_entry", [entry_row(account_id, entry, now, None, None)]
     return True
 
 
 def move_credits(account_id: str, entries: tuple[Entry, ...]) -> Script[None]:
     """Carry entries to the account."""
     moved = {name: sum(getattr(entry, name) for entry in entries) for name in ("free", "paid", "held")}
-    yield "move_credits", {"account_id": account_id, **moved}
-
-
-def add_entry(
-    account_id: str, entry: Entry, now: int, task_id: str | None = None, public_id: str | None = None
-) -> Script[None]:
-    """A ledger line; each task has one of a kind at most. `public_id` is that of the task that its caller knows."""
-    added = yield "add_entry", entry_row(account_id, entry, now, task_id, public_id)
-    if not added:
-        raise RuntimeError(f"task {task_id} already has a ledger entry of kind {entry.kind}")
+    yield "move_credits", {"account_id": account_id, "draw": 0, **moved}
 
 
 def entry_row(account_id: str, entry: Entry, now: int, task_id: str | None, public_id: str | None) -> dict[str, Any]:
-    """A line as parameters of `add_entry`."""
+    """A line as parameters of `add_entry`; each task has one of a kind. `public_id` is what its caller knows."""
     return {
         "account_id": account_id,
         "task_id": task_id,

@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg: state, queue, locks, replication and failover are PostgreSQL's.
 
-Guarantees: a script is one READ COMMITTED transaction; claims skip rows that others lock; a lost connection is answered
+Guarantees: a script is all or nothing, alone or with others in one READ COMMITTED transaction; claims skip rows that
+others lock; a lost connection is answered
 as `unavailable` and may be retried.
 """
 
@@ -13,8 +14,9 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from ..core.errors import Code, TaskError
-from .database import Row, Script, migrations, storable
-from .queries import Statement, statements
+from .database import Row, Script, migrations
+from .in_step import Begin, InStep, Steps, Turn, arguments
+from .queries import statements
 
 T = TypeVar("T")
 
@@ -32,12 +34,15 @@ class PostgresDatabase:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._statements = statements()
+        self._scripts = InStep(self._alone, self._together)
 
     @classmethod
     async def open(cls, url: str, connections: int = 10) -> Self:
         """Connect and bring the schema up to date; nodes that start together take turns."""
         try:
-            pool = await asyncpg.create_pool(url, min_size=1, max_size=connections, command_timeout=60)
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=connections, command_timeout=60, reset=leave_as_it_is
+            )
         except (OSError, asyncpg.PostgresError) as error:
             raise ConnectionError(f"cannot reach the database: {error}") from error
         except (ValueError, asyncpg.InterfaceError):  # what it says may hold the password
@@ -64,6 +69,10 @@ class PostgresDatabase:
         return None
 
     async def write(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script, in one transaction with others that wait."""
+        return await self._scripts.run(script)
+
+    async def _alone(self, script: Callable[[], Script[T]]) -> T:
         """Run a script in one transaction, again where the database chose it to lose a deadlock."""
         for last in (False,) * RETRIES + (True,):
             try:
@@ -75,6 +84,22 @@ class PostgresDatabase:
             except UNAVAILABLE as error:
                 raise unavailable(error) from error
         raise AssertionError
+
+    async def _together(self, scripts: list[Begin]) -> list[Turn]:
+        """Run scripts in one transaction, which is kept if none of them fails."""
+        async with self._pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                turns = await Steps(connection, self._statements).run(scripts)
+            except BaseException:
+                await transaction.rollback()
+                raise
+            if any(turn.error for turn in turns):
+                await transaction.rollback()
+            else:
+                await transaction.commit()
+            return turns
 
     async def _drive(self, connection: asyncpg.Connection, script: Script[T]) -> T:
         try:
@@ -94,7 +119,8 @@ class PostgresDatabase:
             return result
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Finish what was begun, and close every connection."""
+        await self._scripts.close()
         await self._pool.close()
 
 
@@ -109,9 +135,8 @@ UNAVAILABLE = (
 )
 
 
-def arguments(statement: Statement, params: Mapping[str, Any]) -> list[Any]:
-    """Parameters in the order of their numbers."""
-    return [storable(params[name]) for name in statement.names]
+async def leave_as_it_is(_: asyncpg.Connection) -> None:
+    """No script leaves anything behind in its connection; to reset one would cost each read a second round trip."""
 
 
 def unavailable(error: Exception) -> TaskError:

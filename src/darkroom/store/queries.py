@@ -16,13 +16,27 @@ PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 class Statement:
     """One query. `positional` is the text for asyncpg, whose parameters are numbered in the order of `names`.
 
-    Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error.
+    Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
+    rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
     """
 
     name: str
     text: str
     positional: str
     names: tuple[str, ...]
+    locks: bool = False
+    contended: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether it sends rows."""
+        return "RETURNING" in self.text or not self.text.startswith(("INSERT", "UPDATE", "DELETE"))
+
+    @property
+    def positional_numbered(self) -> str:
+        """The text for asyncpg with one parameter more, which stands behind each row: for whom the row is."""
+        number = f"CAST(${len(self.names) + 1} AS BIGINT)"
+        return f"WITH answer AS ({self.positional}) SELECT answer.*, {number} AS script_number FROM answer"  # noqa: S608
 
     @property
     def many(self) -> str:
@@ -51,4 +65,4 @@ def statement(name: str, block: str) -> Statement:
     names = tuple(dict.fromkeys(PARAMETER.findall(text)))
     locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
-    return Statement(name, text, positional, names)
+    return Statement(name, text, positional, names, "/*for update*/" in text, "/*contended*/" in text)

@@ -110,8 +110,11 @@ def claim_script(worker: str, engines: tuple[str, ...], limit: int, now: int, un
         },
     )
     tasks = sorted((task_from(row) for row in rows), key=lambda task: (-task.priority, task.seq))
+    yield (
+        "add_event",
+        [event_row(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now) for task in tasks],
+    )
     for task in tasks:
-        yield from add_event(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now)
         yield from owe(task.callbacks, task.account_id, task.id, task.version, State.RUNNING, now)
     for parent_id, account_id in sorted({(task.parent_id, task.account_id) for task in tasks if task.parent_id}):
         started = yield "start_parent", {"id": parent_id, "now": now}
@@ -194,8 +197,12 @@ def delete_script(task: Task) -> Script[bool]:
 
 def add_event(account_id: str, task_id: str, n: int, state: State, attempt: int, now: int) -> Script[None]:
     """One line of a task's history."""
-    event = {"account_id": account_id, "task_id": task_id, "n": n, "state": state.value, "attempt": attempt, "now": now}
-    yield "add_event", event
+    yield "add_event", event_row(account_id, task_id, n, state, attempt, now)
+
+
+def event_row(account_id: str, task_id: str, n: int, state: State, attempt: int, now: int) -> dict[str, Any]:
+    """A line of a task's history as parameters of `add_event`."""
+    return {"account_id": account_id, "task_id": task_id, "n": n, "state": state.value, "attempt": attempt, "now": now}
 
 
 def owe_row(row: Row, account_id: str, task_id: str, state: State, now: int) -> Script[None]:

@@ -15,8 +15,12 @@ SELECT id, name, free + paid AS available, held, created_at, free FROM account O
 SELECT free, paid FROM account WHERE id = :id /*for update*/
 
 -- name: move_credits
--- Carry ledger entries to an account's balance.
-UPDATE account SET free = free + :free, paid = paid + :paid, held = held + :held WHERE id = :account_id RETURNING id
+-- Carry ledger entries to an account's balance, and draw credits, from the free purse first: how many came from there.
+-- No row when there are too few.
+UPDATE /*contended*/ account SET drawn_free = CASE WHEN free < :draw THEN free ELSE :draw END,
+    free = free + :free - CASE WHEN free < :draw THEN free ELSE :draw END,
+    paid = paid + :paid - CASE WHEN free < :draw THEN :draw - free ELSE 0 END, held = held + :held
+WHERE id = :account_id AND free + paid >= :draw RETURNING drawn_free
 
 -- name: add_entry
 -- A ledger line; no row when the task already has one of this kind.

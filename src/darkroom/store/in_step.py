@@ -1,0 +1,203 @@
+"""Runs scripts on PostgreSQL, those that wait together in one transaction and in step.
+
+A statement costs a round trip and a transaction costs an fsync, however little they do. So scripts that wait while the
+connections are busy are begun together; the same query of several of them goes to the server at once.
+
+Guarantees: each script is all or nothing, and durable when its caller goes on. Scripts of one transaction see each
+other's rows as if they had run one after the other: a row that one has locked is given to the next when that one has
+ended. When one of them fails, nothing of the transaction is kept, and the others are run again without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import asyncpg
+
+from .database import Params, Row, Script, storable
+from .queries import Statement
+
+T = TypeVar("T")
+
+RUNNERS = 2  # transactions at once: while one is committed, the next one is begun
+TOGETHER = 64  # scripts in one transaction, at most
+
+Begin = Callable[[], Script[Any]]
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A script that runs: the query that it wants next, or how it ended."""
+
+    script: Script[Any]
+    name: str | None = None  # of the query; `None` when it has ended
+    one: Params = field(default_factory=dict)
+    many: Sequence[Params] | None = None
+    result: Any = None
+    error: BaseException | None = None
+    locks: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def go_on(self, rows: list[Row] | None) -> None:
+        """Send the rows of its query; `None` begins."""
+        self.name, self.many = None, None
+        try:
+            self.name, params = next(self.script) if rows is None else self.script.send(rows)
+        except StopIteration as done:
+            self.result = done.value
+        except BaseException as error:  # noqa: BLE001 - its caller gets it
+            self.error = error
+        else:
+            self.one, self.many = (params, None) if isinstance(params, Mapping) else ({}, params)
+
+
+class StuckError(Exception):
+    """Scripts of one transaction wait for each other's rows."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A script that waits for its turn, and where its outcome goes."""
+
+    script: Begin
+    future: asyncio.Future[Any]
+
+
+class InStep:
+    """Scripts and the connections that run them. `alone` runs one in a transaction of its own; `together` commits some.
+
+    What `together` raises makes each of its scripts run alone, where it either works or tells what is wrong.
+    """
+
+    def __init__(
+        self,
+        alone: Callable[[Begin], Awaitable[Any]],
+        together: Callable[[list[Begin]], Awaitable[list[Turn]]],
+    ) -> None:
+        self._alone = alone
+        self._together = together
+        self._waiting: list[Waiting] = []
+        self._runners: set[asyncio.Task[None]] = set()
+
+    async def run(self, script: Callable[[], Script[T]]) -> T:
+        """Run a script, durably; a caller who gives up before its turn leaves nothing behind."""
+        waiting: Waiting = Waiting(script, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if len(self._runners) < RUNNERS:
+            runner = asyncio.create_task(self._work())
+            self._runners.add(runner)
+            runner.add_done_callback(self._runners.discard)
+        result: T = await waiting.future
+        return result
+
+    async def close(self) -> None:
+        """Return when nothing runs any more."""
+        while self._runners:
+            await asyncio.gather(*self._runners, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            group = [waiting for waiting in self._waiting[:TOGETHER] if not waiting.future.cancelled()]
+            del self._waiting[:TOGETHER]
+            if len(group) > 1:
+                group = await self._commit(group)
+            await asyncio.gather(*(self._one(waiting) for waiting in group))
+
+    async def _commit(self, group: list[Waiting]) -> list[Waiting]:
+        """Run scripts together; those that have to be run alone."""
+        try:
+            turns = await self._together([waiting.script for waiting in group])
+        except Exception:  # noqa: BLE001 - whatever it is: alone, each of them meets it or works
+            return group
+        failed = [waiting for waiting, turn in zip(group, turns, strict=True) if turn.error is not None]
+        if failed:
+            others = [waiting for waiting in group if waiting not in failed]
+            return failed + (await self._commit(others) if len(others) > 1 else others)
+        for waiting, turn in zip(group, turns, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(turn.result)
+        return []
+
+    async def _one(self, waiting: Waiting) -> None:
+        try:
+            result = await self._alone(waiting.script)
+        except Exception as error:  # noqa: BLE001 - its caller gets it
+            with suppress(asyncio.InvalidStateError):
+                waiting.future.set_exception(error)
+        else:
+            with suppress(asyncio.InvalidStateError):
+                waiting.future.set_result(result)
+
+
+class Steps:
+    """One transaction of several scripts."""
+
+    def __init__(self, connection: asyncpg.Connection, statements: Mapping[str, Statement]) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._locked: dict[tuple[Any, ...], Turn] = {}
+
+    async def run(self, scripts: list[Begin]) -> list[Turn]:
+        """Run scripts to their ends, or until the first fails. Rolled back by the caller if one of them failed."""
+        turns = [Turn(script()) for script in scripts]
+        for turn in turns:
+            turn.go_on(None)
+        while any(turn.name for turn in turns) and not any(turn.error for turn in turns):
+            await self._step([(turn.name, turn) for turn in turns if turn.name])
+        for turn in turns:
+            turn.script.close()
+        return turns
+
+    async def _step(self, turns: list[tuple[str, Turn]]) -> None:
+        """Carry out one query, for all scripts that want it."""
+        wanted: defaultdict[tuple[bool, str, bool], list[Turn]] = defaultdict(list)
+        for name, turn in turns:
+            statement = self._statements[name]
+            if not statement.locks or self._locks(turn, (name, *sorted(turn.one.items()))):
+                # Rows that many want come last, all at once and in one order: so no two transactions hold what the
+                # other one waits for, and none holds them longer than it must.
+                wanted[statement.contended, name, turn.many is not None].append(turn)
+        if not wanted:
+            raise StuckError
+        (_, name, several), ready = min(wanted.items())
+        answers = await (self._many if several else self._each)(self._statements[name], ready)
+        for turn, rows in zip(ready, answers, strict=True):
+            turn.go_on(rows)
+            if turn.name is None:
+                for lock in turn.locks:
+                    del self._locked[lock]
+
+    def _locks(self, turn: Turn, row: tuple[Any, ...]) -> bool:
+        """Whether a script gets a row to itself: not while another script of this transaction has it."""
+        holder = self._locked.setdefault(row, turn)
+        if holder is turn and row not in turn.locks:
+            turn.locks.append(row)
+        return holder is turn
+
+    async def _each(self, statement: Statement, turns: list[Turn]) -> list[list[Row]]:
+        """The rows of one query for each script."""
+        asked = [(*arguments(statement, turn.one), number) for number, turn in enumerate(turns)]
+        if statement.contended:
+            asked.sort(key=lambda each: str(each[statement.names.index("account_id")]))
+        answers: list[list[Row]] = [[] for _ in turns]
+        if not statement.answers:
+            await self._connection.executemany(statement.positional, [each[:-1] for each in asked])
+            return answers
+        for row in await self._connection.fetchmany(statement.positional_numbered, asked):
+            answers[row["script_number"]].append(row)
+        return answers
+
+    async def _many(self, statement: Statement, turns: list[Turn]) -> list[list[Row]]:
+        """One query for the many rows of each script."""
+        rows = [arguments(statement, each) for turn in turns for each in turn.many or ()]
+        await self._connection.executemany(statement.positional_many, rows)
+        return [[] for _ in turns]
+
+
+def arguments(statement: Statement, params: Params) -> list[Any]:
+    """Parameters in the order of their numbers."""
+    return [storable(params[name]) for name in statement.names]

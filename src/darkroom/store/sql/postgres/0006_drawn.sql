@@ -1,0 +1,3 @@
+-- How many of the credits that an account gave last came from its free purse: told by the statement that draws them.
+
+ALTER TABLE account ADD COLUMN drawn_free BIGINT NOT NULL DEFAULT 0;

@@ -1,0 +1,205 @@
+"""Scripts that share a transaction on PostgreSQL: as if they had run one after the other, and each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import asyncpg
+import pytest
+from lives import claimed, moved, submitted
+
+from darkroom.core.access import Caller, KeyInfo, Rules
+from darkroom.core.errors import Code, TaskError
+from darkroom.core.task import State, Trigger
+from darkroom.store import Store
+from darkroom.store.database import connect
+from darkroom.store.in_step import RUNNERS, Steps, StuckError
+from darkroom.store.queries import statements
+from darkroom.testing.databases import NOW, check_sums, new_family, new_task
+
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+@pytest.fixture
+async def url(postgres):
+    async with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+async def store(url):
+    store = await Store.open(url)
+    yield store
+    await store.close()
+
+
+async def together(store: Store, url: str, *calls: Awaitable[Any]) -> list[Any]:
+    """Make calls that wait until every connection for writing is busy, and so come to share a transaction.
+
+    Their answers, and how many transactions that needed.
+    """
+    lock = await asyncpg.connect(url)
+    await lock.execute("SELECT pg_advisory_lock(7)")
+
+    def held():
+        yield "held_up", {}
+
+    database = store._database
+    text = "SELECT pg_advisory_xact_lock_shared(7)"
+    held_up = type(database._statements["accounts"])("held_up", text, text, ())
+    database._statements = database._statements | {"held_up": held_up}
+    first: list[asyncio.Task[Any]] = []
+    for number in range(RUNNERS):
+        first.append(asyncio.create_task(database.write(held)))
+        while len(await lock.fetch(WAITING)) <= number:
+            await asyncio.sleep(0.01)
+    calling = [asyncio.ensure_future(call) for call in calls]
+    await asyncio.sleep(0)
+    await lock.execute("SELECT pg_advisory_unlock(7)")
+    await lock.close()
+    await asyncio.gather(*first)
+    return await asyncio.gather(*calling, return_exceptions=True)
+
+
+async def transactions(url: str) -> set[str]:
+    """The transactions that wrote the tasks that are there."""
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch("SELECT DISTINCT xmin::text AS number FROM task")
+    await connection.close()
+    return {row["number"] for row in rows}
+
+
+async def test_scripts_that_wait_share_a_transaction(store, url):
+    accounts = [await store.add_account("caller", 10, NOW) for _ in range(3)]
+    tasks = [new_task(accounts[n % 3].id, price=1) for n in range(30)]
+    made = await together(store, url, *(store.submit((task,)) for task in tasks))
+    assert [each.public_id for each in made] == [task.public_id for task in tasks]
+    assert len(await transactions(url)) == 1
+    assert [await store.task_of_id(task.id) is not None for task in tasks] == [True] * 30
+    assert [account.available for account in await store.accounts()] == [0, 0, 0]
+    await check_sums(store)
+
+
+async def test_one_that_is_refused_leaves_the_others_alone(store, url):
+    rich, poor = await store.add_account("rich", 100, NOW), await store.add_account("poor", 2, NOW)
+    tasks = [new_task((poor if n % 4 == 0 else rich).id, price=1) for n in range(20)]
+    answers = await together(store, url, *(store.submit((task,)) for task in tasks))
+    refused = [answer for answer in answers if isinstance(answer, TaskError)]
+    assert {error.code for error in refused} == {Code.NO_CREDITS}
+    assert len(refused) == 3
+    assert len(await store.tasks(rich.id, None, 50)) == 15
+    assert len(await store.tasks(poor.id, None, 50)) == 2
+    assert sorted(account.available for account in await store.accounts()) == [0, 85]
+    await check_sums(store)
+
+
+async def test_a_script_with_a_mistake_leaves_the_others_alone(store, url):
+    def mistaken():
+        yield "account", {"id": 5}
+
+    account = await store.add_account("caller", 10, NOW)
+    answers = await together(
+        store, url, store.submit((new_task(account.id, price=1),)), store._database.write(mistaken)
+    )
+    assert answers[0].seqs
+    assert isinstance(answers[1], asyncpg.DataError)
+
+
+async def test_a_purse_is_not_overdrawn_by_those_who_share_a_transaction(store, url):
+    account = await store.add_account("caller", 7, NOW)
+    answers = await together(store, url, *(store.submit((new_task(account.id, price=2),)) for _ in range(12)))
+    assert sum(not isinstance(answer, TaskError) for answer in answers) == 3
+    await check_sums(store)
+
+
+async def test_a_limit_of_a_key_holds_among_those_who_share_a_transaction(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    key = KeyInfo("key", account.id, "sk-…", "caller", NOW, None, Rules(active=3, spend=50))
+    await store.add_key(key, "digest")
+    caller = Caller(account.id, key.id, key.rules)
+    answers = await together(
+        store,
+        url,
+        *(store.submit((new_task(account.id, key_id=key.id, price=1),), caller=caller) for _ in range(10)),
+    )
+    assert sum(not isinstance(answer, TaskError) for answer in answers) == 3
+    await check_sums(store)
+
+
+async def test_one_key_of_idempotency_makes_one_task(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    answers = await together(
+        store,
+        url,
+        *(
+            store.submit((new_task(account.id, price=1),), idempotency_key="once", request_digest="same")
+            for _ in range(8)
+        ),
+    )
+    assert len({answer.public_id for answer in answers}) == 1
+    assert sum(answer.replayed for answer in answers) == 7
+    assert (await store.accounts())[0].available == 99
+
+
+async def test_a_parent_ends_once_when_its_last_parts_share_a_transaction(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    family = new_family(account.id, parts=6, price=2)
+    await store.submit(family)
+    running = await claimed(store, limit=6)
+    ended = await together(store, url, *(moved(store, task, Trigger.COMPLETE) for task in running))
+    assert {task.state for task in ended} == {State.SUCCEEDED}
+    assert [state for _, state, _, _ in await store.events(family[0].id)] == [
+        State.QUEUED,
+        State.RUNNING,
+        State.SUCCEEDED,
+    ]
+    await check_sums(store)
+
+
+async def test_an_attempt_ends_once_when_both_ends_share_a_transaction(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    await submitted(store, account.id, price=4)
+    (running,) = await claimed(store)
+    ended = await together(store, url, moved(store, running, Trigger.COMPLETE), moved(store, running, Trigger.CANCEL))
+    assert [task is not None for task in ended] == [True, False]
+    await check_sums(store)
+
+
+async def test_scripts_that_wait_for_each_other_do_not_wait_for_ever(url):
+    database = await connect(url)
+    store = Store(database)
+    accounts = [await store.add_account(name, 10, NOW) for name in ("first", "second")]
+
+    def both(*ids):
+        def script():
+            for account_id in ids:
+                yield "lock_purses", {"id": account_id}
+            return ids
+
+        return script
+
+    scripts = [both(*(account.id for account in each)) for each in (accounts, accounts[::-1])]
+    connection = await asyncpg.connect(url)
+    async with connection.transaction():
+        with pytest.raises(StuckError):
+            await Steps(connection, statements()).run(scripts)
+    await connection.close()
+    answers = await together(store, url, *(database.write(script) for script in scripts))
+    assert [answer[0] for answer in answers] == [account.id for account in accounts]
+    await database.close()
+
+
+async def test_many_nodes_that_write_to_the_same_accounts_lose_nothing(url):
+    nodes = [await Store.open(url) for _ in range(3)]
+    accounts = [await nodes[0].add_account("caller", 1_000, NOW) for _ in range(4)]
+    tasks = [new_task(accounts[n % 4].id, price=2) for n in range(240)]
+    await asyncio.gather(*(nodes[n % 3].submit((task,)) for n, task in enumerate(tasks)))
+    running = await claimed(nodes[0], limit=240)
+    assert len(running) == 240
+    ended = await asyncio.gather(*(moved(nodes[n % 3], task, Trigger.FAIL) for n, task in enumerate(running)))
+    assert all(task is not None for task in ended)
+    await check_sums(nodes[0])
+    for node in nodes:
+        await node.close()
