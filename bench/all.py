@@ -1,4 +1,4 @@
-"""Runs every benchmark, and prints one table. Under four minutes; wants a machine that does nothing else.
+"""Runs every benchmark, and prints one table. About five minutes; wants a machine that does nothing else.
 
 Ratios within one run mean something on any machine; absolute figures belong to the machine in the first line.
 """
@@ -11,6 +11,7 @@ import batches
 import busy
 import footprint
 import polls
+import queues
 import report
 import submits
 import tasks
@@ -23,7 +24,7 @@ def main() -> None:
     """Measure everything."""
     wrk.need_wrk()
     print(report.machine(), flush=True)
-    every = (polls, submits, batches, tasks, webhooks, waiting, footprint, busy)
+    every = (polls, submits, batches, tasks, queues, webhooks, waiting, footprint, busy)
     rows = [row for measure in every for row in measure.measure()]
     print(report.table(rows))
     print(f"\nload average at the end: {os.getloadavg()[0]:.2f}")
