@@ -131,6 +131,30 @@ async def test_an_event_waits_for_the_one_before_it_for_each_receiver(store):
     assert (first.event, second.event) == ("task.queued", "task.running")
 
 
+async def test_the_log_of_a_task_is_in_the_order_of_its_events_even_where_a_nodes_clock_is_behind(store):
+    task = new_task(callbacks=owing(*EVERY))
+    await store.submit((task,))
+    (running,) = await claimed(store, now=NOW)
+    await moved(store, running, Trigger.COMPLETE, now=NOW - 5_000)
+    newest_first = ["task.succeeded", "task.running", "task.queued"]
+    log = await store.outbox.deliveries("nobody", 9, task_id=task.id)
+    assert [delivery.event for delivery in log] == newest_first
+    assert [delivery.event for delivery in await store.outbox.deliveries("nobody", 9)] != newest_first
+    pages = [await store.outbox.deliveries("nobody", 1, before.id, task_id=task.id) for before in log]
+    assert pages == [[log[1]], [log[2]], []]
+    assert await store.outbox.deliveries("nobody", 9, "msg_0", task_id=task.id) == []
+
+
+async def test_events_of_one_millisecond_are_listed_in_their_order(store):
+    for _ in range(20):
+        task = new_task(callbacks=owing(*EVERY))
+        await store.submit((task,))
+        (running,) = await claimed(store, now=NOW)
+        await moved(store, running, Trigger.COMPLETE, now=NOW)
+    log = await store.outbox.deliveries("nobody", 100)
+    assert [delivery.event for delivery in log] == ["task.succeeded", "task.running", "task.queued"] * 20
+
+
 async def test_nothing_waits_for_ever_when_an_event_and_the_end_of_a_delivery_meet(store, database_url):
     other = await Store.open(database_url)
     for _ in range(20):

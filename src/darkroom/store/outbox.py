@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.webhooks import Delivery, Next, Outcome, Status, Webhook, new_secret, signing_secrets
+from .accounts import LAST
 from .database import Database, Script
 from .deliveries import (
     Ended,
@@ -134,10 +135,14 @@ class Outbox:
         webhook_id: str | None = None,
         status: Status | None = None,
     ) -> list[Delivery]:
-        """A page of an account's deliveries, newest first, behind the id `before`; `task_id` is the internal one."""
+        """A page of an account's deliveries, newest first, behind the id `before`; `task_id` is the internal one.
+
+        Those of one task are in the order of its events, whatever the clocks of the nodes said that wrote them.
+        """
         wanted = {"before": before, "limit": limit, "webhook_id": webhook_id, "status": status and status.value}
         if task_id is None:
             rows = await self._database.read("deliveries", account_id=account_id, **wanted)
         else:
-            rows = await self._database.read("deliveries_of_task", task_id=task_id, **wanted)
+            unknown = LAST if before == END else 0  # behind a line that is gone by now there is nothing older
+            rows = await self._database.read("deliveries_of_task", task_id=task_id, unknown=unknown, **wanted)
         return [delivery_from(row) for row in rows]

@@ -264,11 +264,13 @@ WHERE delivery.account_id = :account_id AND delivery.id < :before
 ORDER BY delivery.id DESC LIMIT :limit
 
 -- name: deliveries_of_task
+-- The same of one task, in the order of its events, whichever nodes' clocks they were told by.
 SELECT delivery.*, task.public_id FROM delivery JOIN task ON task.id = delivery.task_id
-WHERE delivery.task_id = :task_id AND delivery.id < :before
+WHERE delivery.task_id = :task_id AND (delivery.n, delivery.id)
+        < (COALESCE((SELECT earlier.n FROM delivery AS earlier WHERE earlier.id = :before), :unknown), :before)
     AND (CAST(:status AS TEXT) IS NULL OR delivery.status = CAST(:status AS TEXT))
     AND (CAST(:webhook_id AS TEXT) IS NULL OR delivery.webhook_id = CAST(:webhook_id AS TEXT))
-ORDER BY delivery.id DESC LIMIT :limit
+ORDER BY delivery.n DESC, delivery.id DESC LIMIT :limit
 
 -- name: delete_deliveries
 DELETE FROM delivery WHERE task_id = :task_id
