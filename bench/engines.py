@@ -263,11 +263,12 @@ async def both_ways() -> tuple[Way, Way]:
             await task(0)  # starts the child processes
             called, served = Way(), Way()
             for seed in range(TURNS):
+                await asyncio.sleep(0.02)  # so that the worker is idle, and both ways begin after a pause
                 with called.timed():
                     shop.run(procedural.run, Operation.IMAGE_GENERATE, "procedural-v1", **params, seed=seed)
+                await asyncio.sleep(0.02)
                 with served.timed():
                     await task(seed)
-                await asyncio.sleep(0.02)  # so that the worker is idle again
     return called, served
 
 
