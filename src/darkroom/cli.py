@@ -208,11 +208,12 @@ def review_list(data: Data = None, database: Database = None, config: Config = N
 @review_app.command("approve")
 def review_approve(task_id: str, data: Data = None, database: Database = None, config: Config = None) -> None:
     """Let a held task go on."""
+    from .administration import COMMAND_LINE
     from .reviews import approve
     from .service import utc_now
 
     settings = settings_from(config, data=data, database=database)
-    in_store(settings, lambda store: approve(store, task_id, utc_now()))
+    in_store(settings, lambda store: approve(store, COMMAND_LINE, task_id, utc_now()))
     print(f"approved {task_id}")
 
 
@@ -225,13 +226,14 @@ def review_refuse(
     config: Config = None,
 ) -> None:
     """End a held task; its credits come back, and what it made is removed."""
+    from .administration import COMMAND_LINE
     from .objects import Objects
     from .reviews import refuse
     from .service import utc_now
 
     settings = settings_from(config, data=data, database=database)
     objects = Objects.open(settings.objects_url)
-    in_store(settings, lambda store: refuse(store, objects, task_id, reason, utc_now()))
+    in_store(settings, lambda store: refuse(store, objects, COMMAND_LINE, task_id, reason, utc_now()))
     print(f"refused {task_id}")
 
 

@@ -17,6 +17,7 @@ from .admission import Admission
 from .batches import submit_batch
 from .core import commands
 from .core.access import Caller
+from .core.admin_commands import ReviewCommand
 from .core.catalog import Catalog
 from .core.commands import (
     Account,
@@ -53,7 +54,7 @@ from .rates import Rates
 from .readiness import Readiness
 from .repeats import repeat_of, seen
 from .retention import remove_files
-from .reviews import discard
+from .reviews import decide_on, discard, download_held
 from .store import Store
 from .subscriptions import Subscriptions
 
@@ -100,6 +101,8 @@ class Service:
                 return await download(self, command)
             case commands.DownloadFile():
                 return await download_file(self, command)
+            case commands.DownloadHeld():
+                return await download_held(self, command)
             case commands.ReadAll():
                 return await archive(self, account_id, command)
             case commands.Follow():
@@ -144,8 +147,14 @@ class Service:
             case WebhookCommand():
                 return await self.subscriptions.handle(account_id, command)
             case _:
-                actor = f"key {caller.key_id}" if caller else f"account {account_id}"
-                return await administer(self.store, actor, command, self.clock())
+                return await self.operate(account_id, command, caller)
+
+    async def operate(self, account_id: str, command: commands.OperatorCommand, caller: Caller | None) -> Result:
+        """Carry out what only who runs the server may want; the audit log says who did."""
+        actor = f"key {caller.key_id}" if caller else f"account {account_id}"
+        if isinstance(command, ReviewCommand):
+            return await decide_on(self, actor, command)
+        return await administer(self.store, actor, command, self.clock())
 
     async def health(self, command: commands.CheckHealth) -> Health:
         """Answer, with `ready` only when more requests are welcome; otherwise `unavailable`."""

@@ -190,9 +190,10 @@ def test_a_task_held_before_its_run_waits_and_runs_when_it_is_approved(server: D
 def test_a_result_held_after_its_run_is_delivered_as_it_is_when_it_is_approved(server: Darkroom, judge: Judge) -> None:
     judge.rule = review("result")
     client = server.client()
-    task = made(client, wait=1)
-    assert (task["state"], task["outputs"]) == ("queued", [])
+    task = made(client, wait=0)
     until(lambda: held(server) == [task["id"]])
+    waiting = answered(client.get(f"/api/tasks/{task['id']}"))
+    assert (waiting["state"], waiting["outputs"]) == ("queued", [])
     kept = server.objects()
     assert kept
     assert all(name in server.command("review", "list") for name in kept if not name.endswith("thumbnail"))
@@ -230,6 +231,52 @@ def test_a_held_task_that_its_caller_cancels_leaves_nothing(server: Darkroom, ju
     until(lambda: held(server) == [task["id"]])
     assert answered(client.post(f"/api/tasks/{task['id']}/cancel"))["state"] == "canceled"
     assert server.objects() == {}
+
+
+@pytest.mark.parametrize("stage", ["submit", "result"])
+def test_an_administrator_looks_at_held_tasks_and_decides_over_http(server: Darkroom, judge: Judge, stage: str) -> None:
+    judge.rule = review(stage)
+    client, admin = server.client(), server.client(server.command("key", "create", "--scope", "admin"))
+    picture = png(40, 30)
+    file = answered(client.post("/api/files", files={"file": picture}))["id"]
+    fields = {"operation": "image.edit", "params": {"prompt": "a hat"}, "inputs": [{"file": file}]}
+    made_ids = {made(client, 0, **fields)["id"] for _ in range(2)}
+    until(lambda: len(answered(admin.get("/api/reviews"))["items"]) == 2)
+    page = answered(admin.get("/api/reviews?limit=1"))
+    (good,) = page["items"]
+    (bad,) = answered(admin.get(f"/api/reviews?cursor={page['next_cursor']}"))["items"]
+    assert {good["id"], bad["id"]} == made_ids
+    assert (good["account"], good["params"]["prompt"]) == (answered(client.get("/api/account"))["id"], "a hat")
+    assert [httpx.get(item["url"]).content for item in good["inputs"]] == [picture]
+    assert len(good["outputs"]) == (stage == "result")
+    assert all(httpx.get(item["url"]).headers["content-type"] == "image/png" for item in good["outputs"])
+    assert answered(admin.post(f"/api/reviews/{good['id']}/approve"))["id"] == good["id"]
+    refusal = admin.post(f"/api/reviews/{bad['id']}/refuse", json={"reason": "not in this house"})
+    error = answered(refusal)["error"]
+    assert (error["code"], "not in this house" in error["message"]) == ("content_rejected", True)
+    assert answered(client.get(f"/api/tasks/{good['id']}?wait=30"))["state"] == "succeeded"
+    assert answered(client.get(f"/api/tasks/{bad['id']}"))["state"] == "failed"
+    assert all(httpx.get(item["url"]).status_code == 404 for item in (*good["outputs"], *bad["outputs"]))
+    assert answered(admin.get("/api/reviews"))["items"] == []
+    lines = answered(admin.get("/api/audit"))["items"][:2]
+    assert [(line["action"], line["subject"], line["detail"]) for line in lines] == [
+        ("task.refused", bad["id"], {"reason": "not in this house"}),
+        ("task.approved", good["id"], {}),
+    ]
+    assert all(line["actor"].startswith("key ") for line in lines)
+
+
+def test_a_decision_about_a_task_that_is_not_held_changes_nothing(server: Darkroom) -> None:
+    client, admin = server.client(), server.client(server.command("key", "create", "--scope", "admin"))
+    task = made(client)
+    audited = answered(admin.get("/api/audit"))
+    for task_id in (task["id"], "nobody"):
+        for verdict in ("approve", "refuse"):
+            response = admin.post(f"/api/reviews/{task_id}/{verdict}")
+            assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
+            assert client.post(f"/api/reviews/{task_id}/{verdict}").status_code == 403
+    assert client.get("/api/reviews").status_code == 403
+    assert answered(admin.get("/api/audit")) == audited
 
 
 BROKEN: dict[str, Said] = {

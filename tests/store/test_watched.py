@@ -5,6 +5,8 @@ from __future__ import annotations
 from lives import claimed, submitted
 
 from darkroom.core.review import HELD
+from darkroom.store import LAST
+from darkroom.store.credits import Audit
 from darkroom.testing.databases import NOW
 
 
@@ -34,7 +36,9 @@ async def test_a_held_task_is_claimed_after_it_was_released_and_not_before(store
     task = await submitted(store, run_at=HELD)
     assert [each.id for each in await store.held()] == [task.id]
     assert await claimed(store, limit=5) == []
-    assert await store.release_held(task.public_id, NOW)
-    assert not await store.release_held(task.public_id, NOW)
+    audit = Audit("somebody", "task.approved", task.public_id, NOW, {})
+    assert await store.release_held(task.public_id, audit)
+    assert not await store.release_held(task.public_id, audit)
+    assert [(line.actor, line.action) for line in await store.audit(10, LAST)] == [("somebody", "task.approved")]
     assert await store.held() == []
     assert [each.id for each in await claimed(store, limit=5)] == [task.id]

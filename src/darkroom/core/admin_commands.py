@@ -1,4 +1,4 @@
-"""What an administrator can ask for, and the answers: as `commands`, for keys, credits and the log of both."""
+"""What an administrator can ask for, and the answers: as `commands`, for keys, credits, held tasks and the log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from .access import KeyInfo, Rules
 from .ledger import Purse
+from .task import Artifact, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,30 @@ class ListAudit:
     cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListReviews:
+    """Read a page of the tasks that wait for a person, oldest first."""
+
+    limit: int = 20
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Let a held task go on: with its run, or with the delivery of what it made."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """End a held task; its caller is told the reason."""
+
+    task_id: str
+    reason: str = ""
+
+
+ReviewCommand = ListReviews | Approve | Refuse
 AdminCommand = CreateKey | RotateKey | RevokeKey | ListKeys | GrantCredits | ListAudit
 
 
@@ -95,4 +120,20 @@ class AuditPage:
     next_cursor: str | None
 
 
-AdminResult = NewSecret | Keys | KeyInfo | AuditPage
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A task that waits for a person, and what its run made, if it has had one."""
+
+    task: Task
+    made: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """A page of held tasks and where the next one starts."""
+
+    reviews: tuple[Review, ...]
+    next_cursor: str | None
+
+
+AdminResult = NewSecret | Keys | KeyInfo | AuditPage | ReviewPage

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .admin_commands import AdminCommand, AdminResult
+from .admin_commands import AdminCommand, AdminResult, ReviewCommand
 from .catalog import Model
 from .errors import TaskError
 from .ledger import Line
@@ -174,6 +174,15 @@ class DownloadFile:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadHeld:
+    """Read what a held task's run made, by a signed link."""
+
+    task_id: str
+    index: int
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class GetAccount:
     """Read the caller's own account."""
 
@@ -209,8 +218,9 @@ class ListEntries:
 
 
 TaskCommand = Submit | SubmitBatch | Get | List | Cancel | Delete
-OwnCommand = TaskCommand | KeepFile | ReadResult | GetAccount | ListEntries | WebhookCommand | AdminCommand
-OpenCommand = Download | DownloadFile | ListModels | CheckHealth | Login
+OperatorCommand = AdminCommand | ReviewCommand
+OwnCommand = TaskCommand | KeepFile | ReadResult | GetAccount | ListEntries | WebhookCommand | OperatorCommand
+OpenCommand = Download | DownloadFile | DownloadHeld | ListModels | CheckHealth | Login
 LinkedCommand = ReadAll | Follow
 Command = OwnCommand | OpenCommand | LinkedCommand
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .access import Caller, Scope
-from .admin_commands import AdminCommand
 from .commands import (
     Cancel,
     Command,
@@ -14,6 +13,7 @@ from .commands import (
     KeepFile,
     List,
     ListEntries,
+    OperatorCommand,
     ReadAll,
     ReadResult,
     Submit,
@@ -29,7 +29,7 @@ def scope_of(command: Command) -> Scope | None:
         return Scope.SUBMIT
     if isinstance(command, (Get, List, ReadResult, ReadAll, Follow, GetAccount, ListEntries)):
         return Scope.READ
-    return Scope.ADMIN if isinstance(command, AdminCommand) else None
+    return Scope.ADMIN if isinstance(command, OperatorCommand) else None
 
 
 def check_scope(caller: Caller, command: Command) -> None:

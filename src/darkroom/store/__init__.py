@@ -16,6 +16,7 @@ from ..core.task import File, Operation, State, Task
 from .accounts import LAST, Accounts
 from .batches import Earlier, batch_script, earlier
 from .checks import Checks
+from .credits import Audit, audited
 from .database import Database, Row, connect
 from .outbox import Outbox
 from .rows import task_from
@@ -119,8 +120,10 @@ class Store(Accounts, Checks):
             return Verdict.LOST
         return Verdict.CANCEL if rows[0]["cancel"] else Verdict.CONTINUE
 
-    async def apply(self, change: Change) -> Task | None:
-        """Carry out one transition; `None` when somebody else was first and nothing was written."""
+    async def apply(self, change: Change, audit: Audit | None = None) -> Task | None:
+        """Carry out one transition, as who did it; `None` when somebody else was first and nothing was written."""
+        if audit is not None:
+            return await self._database.write(lambda: audited(apply_script(change), audit))
         return await self._database.write(lambda: apply_script(change))
 
     async def mark_cancel(self, task_id: str) -> bool:
@@ -225,14 +228,14 @@ class Store(Accounts, Checks):
         row = (await self._database.read("deliveries_due", now=now, limit=limit))[0]
         return row["deliveries"], row["since"]
 
-    async def held(self, limit: int = 1000) -> list[Task]:
-        """Tasks that wait for a person, oldest first."""
-        return [task_from(row) for row in await self._database.read("held", limit=limit, held=HELD)]
+    async def held(self, limit: int = 1000, after: int = 0) -> list[Task]:
+        """Tasks that wait for a person, oldest first, above the sequence number `after`."""
+        return [task_from(row) for row in await self._database.read("held", limit=limit, held=HELD, after=after)]
 
-    async def release_held(self, public_id: str, now: int) -> bool:
+    async def release_held(self, public_id: str, audit: Audit) -> bool:
         """Let a held task run; false when there is none of this id."""
-        params = {"public_id": public_id, "now": now, "held": HELD}
-        return bool(await self._database.write(lambda: one_query("release_held", params)))
+        params = {"public_id": public_id, "now": audit.at, "held": HELD}
+        return bool(await self._database.write(lambda: audited(one_query("release_held", params), audit)))
 
     async def waiting(self, now: int, limit: int) -> list[tuple[str, int, int]]:
         """Tasks that could run now, up to `limit` of them: (model, how many, since when the oldest one could)."""

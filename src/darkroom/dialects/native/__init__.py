@@ -25,7 +25,6 @@ from ...core.commands import (
     SubmitBatch,
     TaskEvent,
     TaskPage,
-    TaskResult,
 )
 from ...core.errors import Code, TaskError
 from ...core.task import File, State
@@ -48,6 +47,7 @@ from .administration import ADMINISTRATION
 from .following import FOLLOWING
 from .money import MONEY
 from .paging import page_of, page_query
+from .reviews import REVIEWS
 from .shapes import (
     BatchView,
     ErrorBody,
@@ -57,6 +57,8 @@ from .shapes import (
     PageView,
     TaskBody,
     TaskView,
+    encode_task,
+    index_of,
     rfc3339,
     task_view,
 )
@@ -111,22 +113,13 @@ def upload(request: WireRequest) -> Command:
 
 def download(request: WireRequest) -> Command:
     """Read a result by its signed link."""
-    index = request.params["index"]
-    if not (index.isascii() and index.isdigit() and len(index) <= 4):
-        raise TaskError(Code.INVALID_INPUT, "The link's result number is not a number.", param="index")
     thumbnail = request.path.endswith("/thumbnail")
-    return Download(request.params["id"], int(index), request.signature(), thumbnail)
+    return Download(request.params["id"], index_of(request), request.signature(), thumbnail)
 
 
 def encode_batch(batch: Batch, _request: WireRequest) -> WireResponse:
     """Answer with the ids of new tasks."""
     return answer(BatchView(list(batch.task_ids)), 201)
-
-
-def encode_task(result: TaskResult, request: WireRequest) -> WireResponse:
-    """Answer with a task; 201 when it was just made."""
-    created = request.method == "POST" and request.path == "/tasks"
-    return answer(task_view(result.task, request, result.position, result.eta), 201 if created else 200)
 
 
 def encode_page(page: TaskPage, request: WireRequest) -> WireResponse:
@@ -268,5 +261,6 @@ dialect = Dialect(
         *MONEY,
         *webhooks.endpoints,
         *ADMINISTRATION,
+        *REVIEWS,
     ),
 )

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...core.commands import Inline, Link, Source, Upload
+from ...core.commands import Inline, Link, Source, TaskResult, Upload
 from ...core.errors import Code, TaskError
 from ...core.task import Artifact, Operation, State, Task
-from .. import WireRequest
+from .. import WireRequest, WireResponse, answer
 
 
 class InputBody(msgspec.Struct):
@@ -200,3 +200,17 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         children=[task_view(child, request) for child in task.children],
         metadata=dict(task.metadata),
     )
+
+
+def encode_task(result: TaskResult, request: WireRequest) -> WireResponse:
+    """Answer with a task; 201 when it was just made."""
+    created = request.method == "POST" and request.path == "/tasks"
+    return answer(task_view(result.task, request, result.position, result.eta), 201 if created else 200)
+
+
+def index_of(request: WireRequest) -> int:
+    """The number of a result in a link's path."""
+    index = request.params["index"]
+    if not (index.isascii() and index.isdigit() and len(index) <= 4):
+        raise TaskError(Code.INVALID_INPUT, "The link's result number is not a number.", param="index")
+    return int(index)

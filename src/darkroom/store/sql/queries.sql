@@ -291,7 +291,8 @@ SELECT model, COUNT(*) AS tasks FROM task WHERE state = 'running' AND parts = 0 
 
 -- name: held
 -- Tasks that wait for a person, oldest first.
-SELECT * FROM task WHERE state = 'queued' AND parts = 0 AND run_at = :held ORDER BY seq LIMIT :limit
+SELECT * FROM task WHERE state = 'queued' AND parts = 0 AND run_at = :held AND seq > :after
+ORDER BY seq LIMIT :limit
 
 -- name: release_held
 UPDATE task SET run_at = :now, version = version + 1
