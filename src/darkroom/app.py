@@ -16,6 +16,7 @@ from pathlib import Path
 from obstore.exceptions import BaseError as ObjectsError
 
 from . import engines, tracing
+from .addresses import Addresses
 from .admission import Admission
 from .callers import Callers
 from .config import Settings, SettingsError
@@ -24,6 +25,7 @@ from .core.access import networks
 from .core.catalog import Catalog
 from .core.machine import Policy, Retention
 from .dialects import Dialect, discover
+from .drift import watch_ledger
 from .engines import Engine, EngineSettings
 from .engines._process import Child, Children
 from .estimates import Estimates
@@ -123,10 +125,22 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         if not await store.keys():
             first_key = await create_key(store, "first", settings.initial_credits, utc_now())
         keep_inputs = int(settings.input_hours * HOUR)
-        janitor = Janitor(store, results, hub, policy=policy, inputs=inputs, keep_inputs=keep_inputs)
+        janitor = Janitor(
+            store,
+            results,
+            hub,
+            policy=policy,
+            inputs=inputs,
+            keep_inputs=keep_inputs,
+            keep_deliveries=int(settings.webhook_log_days * 24 * HOUR),
+        )
         with blamed_on("webhook_allow"):
-            sender = Sender(Reach(settings.webhook_allow), settings.webhook_seconds)
-        webhooks = Webhooks(store, hub, sender, {dialect.name: dialect for dialect in dialects}, signer)
+            reach = Reach(settings.webhook_allow)
+        with blamed_on("webhook_ca"):
+            sender = Sender(reach, settings.webhook_seconds, settings.webhook_ca)
+        webhooks = Webhooks(
+            store, hub, sender, {dialect.name: dialect for dialect in dialects}, signer, addresses=addresses(settings)
+        )
         if settings.database_url.startswith("sqlite:"):
             # The data folder is locked: whoever was sending is gone.
             await store.outbox.release_all(utc_now())
@@ -154,6 +168,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             stack.push_async_callback(stopped, worker, asyncio.create_task(worker.run()))
         stack.push_async_callback(canceled, asyncio.create_task(janitor.run()))
         stack.push_async_callback(canceled, asyncio.create_task(keep_current(store, signer, utc_now)))
+        stack.push_async_callback(canceled, asyncio.create_task(watch_ledger(store, utc_now)))
         yield Server(application, service, worker, first_key)
 
 
@@ -278,6 +293,11 @@ def make_catalog(settings: Settings, made: Sequence[Engine], dialects: Sequence[
         )
 
 
+def addresses(settings: Settings) -> Addresses:
+    """Where links lead."""
+    return Addresses(settings.public_url.rstrip("/"), settings.cdn_url.rstrip("/"))
+
+
 def make_application(settings: Settings, service: Service, dialects: Sequence[Dialect]) -> Application:
     """The ASGI application with every dialect in its places."""
     with blamed_on("mounts"):
@@ -289,8 +309,7 @@ def make_application(settings: Settings, service: Service, dialects: Sequence[Di
         wrong_keys=WrongKeys(settings.failed_logins),
         proxies=networks(settings.trusted_proxies),
     )
-    cdn_url = settings.cdn_url.rstrip("/") or None
-    pipeline = Pipeline(service, settings.public_url.rstrip("/") or None, cdn_url, callers)
+    pipeline = Pipeline(service, addresses(settings), callers)
     own = (
         [metrics_route(settings, service.store, service.readiness, service.clock)] if settings.metrics != "off" else []
     )

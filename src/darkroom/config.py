@@ -58,6 +58,8 @@ class Settings:
     fetch_seconds: float = 20.0
     fetch_allow: tuple[str, ...] = ()
     webhook_seconds: float = 15.0
+    webhook_ca: str = ""
+    webhook_log_days: float = 30.0
     webhook_allow: tuple[str, ...] = ()
     mark_prompts: tuple[str, ...] = ()
     label: str = ""
@@ -212,6 +214,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_pixels": (1, 10**9),
     "fetch_seconds": (0.1, 600),
     "webhook_seconds": (0.1, 30),
+    "webhook_log_days": (0, 3650),
     "ready_queue": (0, 20_000),
     "drain_seconds": (0, 3600),
     "moderation_seconds": (0.1, 600),

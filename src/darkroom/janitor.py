@@ -21,7 +21,8 @@ from .store import LAST, Store
 class Janitor:
     """Any number of janitors may run beside each other: each transition has one winner.
 
-    `inputs` that no task needs are removed after `keep_inputs` milliseconds; 0 keeps them.
+    `inputs` that no task needs are removed after `keep_inputs` milliseconds, and webhooks that are through from the log
+    after `keep_deliveries`; 0 keeps them.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Janitor:
         policy: Policy,
         inputs: Inputs | None = None,
         keep_inputs: int = 0,
+        keep_deliveries: int = 0,
         period: float = 5.0,
         clock: Clock = utc_now,
     ) -> None:
@@ -42,6 +44,7 @@ class Janitor:
         self._policy = policy
         self._inputs = inputs
         self._keep_inputs = keep_inputs
+        self._keep_deliveries = keep_deliveries
         self._period = period
         self._clock = clock
 
@@ -52,6 +55,7 @@ class Janitor:
                 await self.sweep()
                 await self.sweep_results()
                 await self.remove_inputs()
+                await self.remove_deliveries()
             except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
                 write_failure("janitor", error)
             await asyncio.sleep(self._period)
@@ -86,6 +90,16 @@ class Janitor:
         if self._inputs is None or not self._keep_inputs:
             return 0
         return await self._inputs.remove_unused(self._clock() - self._keep_inputs)
+
+    async def remove_deliveries(self) -> int:
+        """Remove lines of the delivery log that were kept long enough; return how many."""
+        removed = 0
+        while self._keep_deliveries:
+            gone = await self._store.outbox.remove_old(self._clock() - self._keep_deliveries)
+            removed += gone
+            if not gone:
+                break
+        return removed
 
     async def _give_up_on_worker(self, task: Task, now: int) -> bool:
         write(Event.LEASE_EXPIRED, level=logging.WARNING, task=task.id, attempt=task.attempt)

@@ -31,6 +31,11 @@ RUNNING = Gauge("darkroom_running_tasks", "Tasks that run, on all servers.", ["m
 HELD = Gauge("darkroom_review_tasks", "Tasks that wait for a person.", registry=REGISTRY)
 WEBHOOKS = Gauge("darkroom_webhook_due", "Deliveries that are due, up to 20000.", registry=REGISTRY)
 WEBHOOK_LAG = Gauge("darkroom_webhook_lag_seconds", "Since the oldest of them is due.", registry=REGISTRY)
+DRIFT = Gauge(
+    "darkroom_ledger_drift_credits",
+    "By how much accounts and ledger differ.",
+    registry=REGISTRY,
+)
 READY = Gauge(
     "darkroom_ready", "1 if the server wants requests, 0 if it stops or its queue is full.", registry=REGISTRY
 )

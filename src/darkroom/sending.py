@@ -8,6 +8,7 @@ kept for a while, each for one account and one host: never shared between names 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -57,12 +58,17 @@ class Guarded(httpcore.AsyncNetworkBackend):
 
 
 class Sender:
-    """Posts to receivers; `timeout` in seconds for everything together. Each lane has connections of its own."""
+    """Posts to receivers; `timeout` in seconds for everything together. Each lane has connections of its own.
 
-    def __init__(self, reach: Reach, timeout: float = 15.0) -> None:
+    `authorities` is a file of certificates (PEM) that are trusted beside the public ones; `ValueError` if it is none.
+    """
+
+    def __init__(self, reach: Reach, timeout: float = 15.0, authorities: str = "") -> None:
         self._timeout = timeout
         self._backend = Guarded(reach)
         self._tls = httpx.create_ssl_context(trust_env=False)
+        if authorities:
+            trust(self._tls, authorities)
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
 
     async def post(self, lane: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Outcome:
@@ -122,6 +128,14 @@ class Sender:
         """Close every connection."""
         for lane in tuple(self._pools):
             await self.forget(lane)
+
+
+def trust(context: ssl.SSLContext, authorities: str) -> None:
+    """Accept the certificates of further authorities."""
+    try:
+        context.load_verify_locations(authorities)
+    except OSError as error:  # `ssl.SSLError` is one
+        raise ValueError(f"{authorities} is no file of certificates (PEM): {error.strerror or error}") from None
 
 
 def failed(error: str) -> Outcome:

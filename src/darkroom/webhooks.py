@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from . import __version__
+from .addresses import AS_ASKED, Addresses
 from .core.commands import TaskEvent
 from .core.webhooks import (
     SCHEDULE,
@@ -60,6 +61,7 @@ class Webhooks:
         *,
         schedule: Sequence[int] = SCHEDULE,
         lanes: Lanes | None = None,
+        addresses: Addresses = AS_ASKED,
         clock: Clock = utc_now,
     ) -> None:
         self._store = store
@@ -70,6 +72,7 @@ class Webhooks:
         self._schedule = schedule
         self._clock = clock
         self._lanes = lanes or Lanes()
+        self._addresses = addresses
         self._under_way: set[asyncio.Task[None]] = set()
         self._after = ""  # the lane that the last look ended with
         self._due: float | None = None  # when the first delivery is due, of the looks since the first lane
@@ -193,7 +196,9 @@ class Webhooks:
             return Outcome(Kind.REFUSED, error="The task was deleted, or its dialect is not there any more.")
         now = self._clock()
         told = TaskEvent(task, event=delivery.event, at=delivery.created_at)
-        body = dialect.webhook_body(told, task.callbacks.base_url, lambda path: self._signer.sign(path, now))
+        base_url = task.callbacks.base_url
+        files_url = self._addresses.files(base_url)
+        body = dialect.webhook_body(told, base_url, lambda path: self._signer.sign(path, now), files_url)
         if body is None:
             return Outcome(Kind.SKIPPED)
         if len(body) > LARGEST:

@@ -42,6 +42,19 @@ async def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
     return {table: sorted(each, key=repr) for table, each in zip(TABLES, found, strict=True)}
 
 
+async def change(url: str, command: str) -> None:
+    """Change rows behind the store's back."""
+    if url.startswith("sqlite:"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:"))) as file, file:
+            file.execute(command)
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(command)
+    finally:
+        await connection.close()
+
+
 async def answers(url: str, queries: list[str]) -> list[list[tuple[Any, ...]]]:
     """The answers to some queries, over one connection of their own."""
     if url.startswith("sqlite:"):

@@ -90,7 +90,7 @@ async def connected(
     service: Service, token: str, socket: Socket = SOCKET, *, deaf: bool = False, accepted: bool = True
 ) -> AsyncIterator[tuple[Line, asyncio.Task[None]]]:
     """A connection and the server's side of it, which has ended when the block is left."""
-    wire = Pipeline(service, None).wire_request
+    wire = Pipeline(service).wire_request
     line = Line(token, deaf=deaf)
     serving = asyncio.create_task(Push(service, wire).serve(socket, line.socket, wire("", line.socket)))
     if accepted:

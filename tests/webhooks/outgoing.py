@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from darkroom.addresses import AS_ASKED, Addresses
 from darkroom.core.ids import new_id
 from darkroom.core.machine import Policy, decide
 from darkroom.core.task import Callback, Callbacks, State, Task, Trigger
@@ -41,6 +42,8 @@ class Office:
     allow: Sequence[str] = LOOPBACK
     timeout: float = 5.0
     closed: float = 0.01
+    authorities: str = ""
+    addresses: Addresses = AS_ASKED
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[Webhooks]:
@@ -49,11 +52,12 @@ class Office:
         webhooks = Webhooks(
             self.store,
             self.hub,
-            Sender(Reach(self.allow), self.timeout),
+            Sender(Reach(self.allow), self.timeout, self.authorities),
             {dialect.name: dialect for dialect in discover()},
             signer,
             schedule=self.schedule,
             lanes=Lanes(self.closed),
+            addresses=self.addresses,
         )
         running = asyncio.create_task(webhooks.run())
         try:

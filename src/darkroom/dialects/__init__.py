@@ -306,8 +306,10 @@ class Dialect:
         """Where the dialect always answers."""
         return f"/{self.name}" if self.prefix is None else self.prefix
 
-    def webhook_body(self, told: TaskEvent, base_url: str, sign: Callable[[str], str]) -> bytes | None:
-        """What a webhook is sent of a task, or `None` for nothing; `base_url` and `sign` as in `WireRequest`."""
+    def webhook_body(
+        self, told: TaskEvent, base_url: str, sign: Callable[[str], str], files_url: str = ""
+    ) -> bytes | None:
+        """What a webhook is sent of a task, or `None` for nothing; the rest is as in `WireRequest`."""
         if "expires" not in self.capabilities:
             told = replace(told, task=without_expired(told.task))
         query = next(endpoint for endpoint in self.endpoints if endpoint.poll)
@@ -317,6 +319,7 @@ class Dialect:
             params=dict.fromkeys(PARAM.findall(query.path), told.task.public_id),
             body=b"{}",
             base_url=base_url,
+            files_url=files_url,
             sign=sign,
         )
         return self.encode_webhook(told, request) if self.encode_webhook else query.encode(told, request).body

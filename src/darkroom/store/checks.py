@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from .credits import Audit, audited
@@ -15,6 +16,27 @@ PAGE = 1_000
 LONGEST_LEASE = 2 * 3_600_000  # milliseconds; settings allow an hour
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What ledger lines moved in accounts."""
+
+    available: int = 0
+    held: int = 0
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.available + other.available, self.held + other.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Some ledger lines: how many, the last one's number, when the newest was written, and what they add up to."""
+
+    count: int
+    last: int
+    newest: int
+    sums: Sums
+
+
 class Checks:
     """Queries of the doctor, over a database. Everything is named by ids that an operator can look up."""
 
@@ -23,6 +45,16 @@ class Checks:
     async def wrong_balances(self) -> list[str]:
         """Accounts whose balance is not the sum of their ledger."""
         return [row["id"] for row in await self._database.read("wrong_balances")]
+
+    async def page_of_lines(self, after: int, limit: int) -> Lines:
+        """What so many ledger lines behind a number add up to."""
+        (row,) = await self._database.read("page_of_lines", after=after, limit=limit)
+        return Lines(row["lines"], row["last"], row["newest"], Sums(row["available"], row["held"]))
+
+    async def behind_lines(self, after: int) -> Sums:
+        """What the accounts have beyond the lines behind a number."""
+        (row,) = await self._database.read("behind_lines", after=after)
+        return Sums(row["available"], row["held"])
 
     async def unbalanced_entries(self) -> list[str]:
         """Numbers of ledger lines that do not come to nothing, or whose account is not there."""

@@ -120,6 +120,14 @@ class Outbox:
         """Begin a delivery again that is through; false when it is not."""
         return await self._run("replay_delivery", id=delivery_id, now=now)
 
+    async def remove_old(self, before: int, limit: int = 1000) -> int:
+        """Remove up to so many deliveries that were through before a time; how many."""
+
+        def script() -> Script[int]:
+            return len((yield "remove_old_deliveries", {"before": before, "limit": limit}))
+
+        return await self._database.write(script)
+
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """One delivery, whoever owns it."""
         rows = await self._database.read("delivery", id=delivery_id)

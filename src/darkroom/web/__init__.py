@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from .. import tracing
+from ..addresses import AS_ASKED, Addresses
 from ..callers import Callers
 from ..core.access import Caller
 from ..core.commands import (
@@ -102,12 +103,9 @@ def mounts(dialects: Iterable[Dialect], extra: Mapping[str, str]) -> tuple[Mount
 class Pipeline:
     """Carries one request from wire to wire."""
 
-    def __init__(
-        self, service: Service, public_url: str | None, cdn_url: str | None = None, callers: Callers | None = None
-    ) -> None:
+    def __init__(self, service: Service, addresses: Addresses = AS_ASKED, callers: Callers | None = None) -> None:
         self._service = service
-        self._public_url = public_url
-        self._cdn_url = cdn_url
+        self._addresses = addresses
         self.callers = callers or Callers(service.keyring, service.rates)
 
     async def respond(self, mounted: Mounted, request: Request) -> Response:
@@ -158,7 +156,7 @@ class Pipeline:
         """An answer that is longer than a message."""
         if isinstance(result, Content):
             save = wire.query.get("download") in ("1", "true")
-            cache = CACHE_OF_CDN if self._cdn_url else CACHE
+            cache = CACHE_OF_CDN if self._addresses.cdn_url else CACHE
             return await file_response(result, self._service.objects, wire.method, wire.headers, save=save, cache=cache)
         if wire.method == "HEAD":
             return Response(headers={"Cache-Control": "no-store"})
@@ -202,7 +200,7 @@ class Pipeline:
     def wire_request(self, prefix: str, request: HTTPConnection) -> WireRequest:
         """The request as plain data, its body not read yet."""
         scheme = request.url.scheme.replace("ws", "http")
-        origin = self._public_url or f"{scheme}://{request.headers.get('host', 'localhost')}"
+        base_url = self._addresses.base(f"{scheme}://{request.headers.get('host', 'localhost')}", prefix)
         signer, now = self._service.signer, self._service.clock()
         return WireRequest(
             method=request.scope.get("method", "GET"),
@@ -210,8 +208,8 @@ class Pipeline:
             params=request.path_params,
             query_string=request.url.query,
             headers=dict(request.headers),
-            base_url=origin + prefix,
-            files_url=self._cdn_url + prefix if self._cdn_url else "",
+            base_url=base_url,
+            files_url=self._addresses.files(base_url),
             sign=lambda path: signer.sign(path, now),
         )
 

@@ -36,6 +36,19 @@ WHERE account_id = :account_id AND seq < :before ORDER BY seq DESC LIMIT :limit
 SELECT seq, kind, free, paid, held, public_id, created_at, task_id FROM entry
 WHERE account_id = :account_id AND public_id = :public_id AND seq < :before ORDER BY seq DESC LIMIT :limit
 
+-- name: page_of_lines
+-- What the next so many lines add up to, and when the newest of them was written.
+SELECT COUNT(*) AS lines, COALESCE(MAX(seq), 0) AS last, COALESCE(MAX(created_at), 0) AS newest,
+    CAST(COALESCE(SUM(free + paid), 0) AS BIGINT) AS available, CAST(COALESCE(SUM(held), 0) AS BIGINT) AS held FROM (
+    SELECT seq, created_at, free, paid, held FROM entry WHERE seq > :after ORDER BY seq LIMIT :limit
+) AS page
+
+-- name: behind_lines
+-- What the accounts have beyond the lines behind a number, at one moment. (No line can be off: the table refuses it.)
+SELECT CAST((SELECT COALESCE(SUM(free + paid), 0) FROM account) - COALESCE(SUM(free + paid), 0) AS BIGINT) AS available,
+    CAST((SELECT COALESCE(SUM(held), 0) FROM account) - COALESCE(SUM(held), 0) AS BIGINT) AS held
+FROM entry WHERE seq > :after
+
 -- ---- keys
 
 -- name: add_key

@@ -272,6 +272,12 @@ WHERE delivery.task_id = :task_id AND (delivery.n, delivery.id)
     AND (CAST(:webhook_id AS TEXT) IS NULL OR delivery.webhook_id = CAST(:webhook_id AS TEXT))
 ORDER BY delivery.n DESC, delivery.id DESC LIMIT :limit
 
+-- name: remove_old_deliveries
+-- Lines of the log that are through for so long.
+DELETE FROM delivery WHERE id IN (
+    SELECT id FROM delivery WHERE finished_at < :before ORDER BY finished_at LIMIT :limit
+) RETURNING id
+
 -- name: delete_deliveries
 DELETE FROM delivery WHERE task_id = :task_id
 
