@@ -147,7 +147,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(canceled, asyncio.create_task(webhooks.run()))
         worker = None
         if slots:
-            running_engines = {engine.name: await stack.enter_async_context(engine) for engine in made}
+            with blamed_on("engine"):
+                running_engines = {engine.name: await stack.enter_async_context(engine) for engine in made}
             name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
             worker = Worker(
                 name,

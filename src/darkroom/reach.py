@@ -6,8 +6,12 @@ that a name server which changes its mind gains nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+import httpcore
 
 from .names import Names, SystemNames
 
@@ -60,6 +64,35 @@ class Reach:
 
     def _named(self, address: Address) -> bool:
         return any(address in network for network in self._allow)
+
+
+class Guarded(httpcore.AsyncNetworkBackend):
+    """Connects to checked addresses alone."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address of the host that answers."""
+        problem: Exception = httpcore.ConnectError("the host has no address")
+        for address in await self._reach.addresses(host, port):
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                problem = error
+        raise problem
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
 
 
 def _unwrapped(address: Address) -> Iterator[Address]:

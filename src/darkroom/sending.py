@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
 
 import httpcore
 import httpx
 
 from .core.errors import Code, TaskError
 from .core.webhooks import Kind, Outcome
-from .reach import AddressRefusedError, HostUnknownError, Reach
+from .reach import AddressRefusedError, Guarded, HostUnknownError, Reach
 
 KEEP = 4.0  # seconds that an idle connection is kept: less than the 5 s after which common servers close theirs
 CONNECT_TIMEOUT = 5.0  # seconds for one address; a host may have several
@@ -26,35 +25,6 @@ ANSWER = 4096  # bytes that are read of an answer
 LONGEST_URL = 2048  # characters
 BUSY = frozenset({429, 502, 503, 504})  # answers for a receiver as a whole
 PORTS = MappingProxyType({"http": 80, "https": 443})
-
-
-class Guarded(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses alone."""
-
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of the host that answers."""
-        problem: Exception = httpcore.ConnectError("the host has no address")
-        for address in await self._reach.addresses(host, port):
-            try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                problem = error
-        raise problem
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
 
 
 class Sender:

@@ -57,6 +57,11 @@ class Attempt:
     ended: bool = False
     running: asyncio.Task[None] | None = None
 
+    @property
+    def canceled(self) -> bool:
+        """True once the caller canceled the task; otherwise a stopped attempt is one that another goes on from."""
+        return self.stop is Trigger.CANCEL
+
     async def progress(self, percent: int, stage: str = "") -> None:
         """Remember progress; the next pulse reports it."""
         self.percent = max(self.percent, min(99, percent))
@@ -227,7 +232,8 @@ class Worker:
         except TimeoutError:
             if not limit.expired():
                 raise  # the engine's own
-            raise TaskError(Code.TIMED_OUT, "The task took longer than it may.", retryable=True) from None
+            message = "The task took longer than it may."
+            raise TaskError(Code.TIMED_OUT, message, retryable=True, resumes=True) from None
 
     async def _run_engine(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
         task = attempt.task

@@ -44,7 +44,8 @@ class TaskError(Exception):
     """A problem that a caller caused or can see.
 
     `message` is public and says what to do next; `param` names the field at fault; `detail` is for the operator's log
-    alone; `retryable` says that the same work may succeed later; `retry_after` is in seconds.
+    alone; `retryable` says that the same work may succeed later; `retry_after` is in seconds. `resumes` says that the
+    next try may go on from the engine's checkpoint.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class TaskError(Exception):
         detail: str | None = None,
         retryable: bool = False,
         retry_after: int | None = None,
+        resumes: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -64,6 +66,7 @@ class TaskError(Exception):
         self.detail = detail
         self.retryable = retryable
         self.retry_after = retry_after
+        self.resumes = resumes
 
     def __repr__(self) -> str:
         return f"TaskError({self.code.value!r}, {self.message!r}, param={self.param!r})"

@@ -105,7 +105,7 @@ def decide(
         artifacts=delivered,
         expires_at=policy.retention.expiry(task, now) if delivered else None,
         warnings=(*task.warnings, *warnings),
-        # An engine that failed must not go on polling its failed upstream task; a released or lost one must.
+        # An engine that failed does not go on where it failed, unless it says so; a released or lost one does.
         checkpoint=task.checkpoint if resumes(trigger, error) else None,
         inputs=tuple(file.id for file in task.inputs) if state.final else (),
         parent_id=task.parent_id,
@@ -139,4 +139,4 @@ def failure(trigger: Trigger, error: TaskError | None) -> Failure | None:
 
 def resumes(trigger: Trigger, error: TaskError | None) -> bool:
     """Whether the next attempt may continue from the engine's checkpoint."""
-    return trigger is Trigger.RELEASE or (error is not None and error.code is Code.WORKER_LOST)
+    return trigger is Trigger.RELEASE or (error is not None and (error.resumes or error.code is Code.WORKER_LOST))

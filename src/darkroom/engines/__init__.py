@@ -43,7 +43,12 @@ class Output:
 
 
 class Context(Protocol):
-    """What an engine may tell while it works."""
+    """What an engine may tell while it works, and what it may ask when it is stopped."""
+
+    @property
+    def canceled(self) -> bool:
+        """True if nobody wants the result any more. Otherwise a stop is a shutdown, a lost lease or a time limit, and a
+        later attempt may go on from the checkpoint."""
 
     async def progress(self, percent: int, note: str = "") -> None:
         """Report 0 to 100; never goes back."""
@@ -75,7 +80,7 @@ class EngineSettings:
     memory that each of its child processes may use; 0 for as much as there is."""
 
     slots: int = 1
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # a key may be among them
     memory_mib: int = 0
 
 

@@ -54,12 +54,14 @@ def example(model: str, operation: Operation, *inputs: Path, count: int = 1, **p
 
 @dataclass
 class Recorder:
-    """A `Context` that keeps what it is told; `started` is set by the first report."""
+    """A `Context` that keeps what it is told; `started` is set by the first report, `saved` by the first checkpoint."""
 
     percents: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
+    saved: asyncio.Event = field(default_factory=asyncio.Event)
+    canceled: bool = False
 
     async def progress(self, percent: int, note: str = "") -> None:
         """Keep a report."""
@@ -71,6 +73,7 @@ class Recorder:
         """Keep a checkpoint."""
         self.checkpoints.append(value)
         self.started.set()
+        self.saved.set()
 
 
 class EngineSuite:

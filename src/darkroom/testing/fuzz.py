@@ -39,6 +39,7 @@ CHECKS = [
 PATIENCE = 90  # seconds within which an answer comes: a request may ask to be held for 55
 MOSTLY = 0.9  # of the requests carry a key
 REMEMBERED = 40  # ids of the last answers
+OTHERS = 1_000_000  # from the seed of one round to that of the next
 NAMES_OF_IDS = ("id", "ids", "name", "number")
 
 
@@ -70,16 +71,24 @@ class Fuzzed:
 
 
 def fuzz(server: Darkroom, mount: str, cases: int, number: int = 0) -> Fuzzed:
-    """Send about `cases` requests to the dialect at `mount`, spread over its operations; `number` makes other ones."""
+    """Send `cases` requests to the dialect at `mount`, or a few more; `number` makes other ones.
+
+    They are spread over its operations. What an operation lacks that can be asked in few ways alone, the others get.
+    """
     with requests.Session() as session:
         session.trust_env = False
         raw = session.get(f"{server.address}{mount}/openapi.json", timeout=PATIENCE).json()
         found: list[Any] = [each.ok() for each in from_dict(raw).get_all_operations() if isinstance(each, Ok)]
         operations = [operation for operation in found if not is_stream(raw, operation)]
         attack = Attack(server, mount, session, random.Random(number))  # noqa: S311 - to be repeated, not secret
-        for operation in operations:
-            for mode in GenerationMode:
-                attack.run(operation, mode, max(1, cases // (2 * len(operations))), number)
+        ways = [(operation, mode) for operation in operations for mode in GenerationMode]
+        sent = attack.fuzzed.requests
+        while ways and (missing := cases - sent.total()) > 0:
+            share = -(-missing // len(ways))
+            ways = [
+                (operation, mode) for operation, mode in ways if attack.run(operation, mode, share, number) == share
+            ]
+            number += OTHERS
     return attack.fuzzed
 
 
@@ -100,9 +109,10 @@ class Attack:
         self._chance = chance
         self._ids: deque[str] = deque(maxlen=REMEMBERED)
 
-    def run(self, operation: Any, mode: GenerationMode, cases: int, number: int) -> None:
-        """Send requests of one kind to one operation."""
+    def run(self, operation: Any, mode: GenerationMode, cases: int, number: int) -> int:
+        """Send requests of one kind to one operation, all different; how many there were of those that were wanted."""
         self._make_tasks()
+        before = self.fuzzed.requests.total()
 
         @seed(number)
         @settings(
@@ -118,6 +128,7 @@ class Attack:
 
         with suppress(Unsatisfiable):  # an operation without a parameter can be asked in one way alone
             send()
+        return self.fuzzed.requests.total() - before
 
     def _make_tasks(self) -> None:
         """A task that succeeds and one that fails, for requests that name a task."""
