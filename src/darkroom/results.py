@@ -21,7 +21,7 @@ from .marks import Mark, Provenance, source_type
 from .media import EXTENSIONS
 from .moderation import Media, Moderation, Stage, Verdict
 from .objects import Objects
-from .reviews import HeldForReviewError
+from .withheld import HeldForReviewError
 
 
 class Results:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from . import metrics
 from .administration import cursor
@@ -13,8 +10,8 @@ from .core.admin_commands import Approve, ListReviews, Refuse, Review, ReviewCom
 from .core.commands import Content, DownloadHeld, TaskResult
 from .core.errors import Code, TaskError
 from .core.machine import Policy, decide
-from .core.review import held, made_before
-from .core.task import Artifact, Task, Trigger
+from .core.review import held
+from .core.task import Task, Trigger
 from .downloads import content, no_result, result_name
 from .hub import WORK
 from .log import write_outcome
@@ -22,33 +19,12 @@ from .moderation import refusal
 from .objects import Objects
 from .store import Store
 from .store.credits import Audit
+from .withheld import discard, made_of
 
 if TYPE_CHECKING:
     from .service import Service
 
 APPROVED, REFUSED = "task.approved", "task.refused"
-
-
-class Made(msgspec.Struct):
-    """What a run made that a person has to look at."""
-
-    artifacts: tuple[Artifact, ...]
-    warnings: tuple[str, ...]
-
-
-class HeldForReviewError(Exception):
-    """A run ended with results that a person has to look at first."""
-
-    def __init__(self, artifacts: Sequence[Artifact], warnings: Sequence[str]) -> None:
-        super().__init__("held for review")
-        self.artifacts = tuple(artifacts)
-        self.made = msgspec.json.encode(Made(tuple(artifacts), tuple(warnings))).decode()
-
-
-def made(task: Task) -> Made | None:
-    """What an earlier run made, once a person has let it through."""
-    text = made_before(task)
-    return None if text is None else msgspec.json.decode(text, type=Made)
 
 
 async def decide_on(service: Service, actor: str, command: ReviewCommand) -> ReviewPage | TaskResult:
@@ -115,21 +91,8 @@ def none_held(public_id: str) -> TaskError:
     )
 
 
-def made_of(task: Task) -> tuple[Artifact, ...]:
-    """What an earlier run made that a person has to look at."""
-    found = made(task)
-    return found.artifacts if found else ()
-
-
 def looked_at(task: Task) -> list[str]:
     """What a person decides about: the prompt, and where inputs and results lie in object storage."""
     prompt = [f"prompt: {task.params['prompt']!r}"] if task.params.get("prompt") else []
     inputs = [f"input: {file.key} ({file.media_type})" for file in task.inputs]
     return prompt + inputs + [f"result: {item.key} ({item.media_type})" for item in made_of(task)]
-
-
-async def discard(objects: Objects, task: Task) -> None:
-    """Remove what an ended task made and nobody will see."""
-    keys = [key for item in made_of(task) for key in (item.key, item.thumbnail_key) if key]
-    if keys:
-        await objects.delete(*keys)

@@ -54,9 +54,10 @@ from .rates import Rates
 from .readiness import Readiness
 from .repeats import repeat_of, seen
 from .retention import remove_files
-from .reviews import decide_on, discard, download_held
+from .reviews import decide_on, download_held
 from .store import Store
 from .subscriptions import Subscriptions
+from .withheld import discard
 
 Clock = Callable[[], int]
 

@@ -28,9 +28,9 @@ from .folders import Folders
 from .hub import CANCEL, WORK, Hub, woken
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
-from .reviews import HeldForReviewError, made
 from .service import Clock, utc_now
 from .store import Store, Verdict
+from .withheld import HeldForReviewError, made
 
 IDLE = 2.0  # seconds between looks at the queue without a wake-up
 PULSE = 0.25  # seconds between looks at the running attempts

@@ -244,10 +244,10 @@ def test_a_refusal_is_json_that_no_browser_takes_for_a_page(client: httpx.Client
 @pytest.mark.parametrize(
     ("key", "content"), [("sk-of-nobody", b'{"operation": "image.generate"}'), ("", b"no JSON"), ("", bytes(80 << 20))]
 )
-def test_a_body_that_nobody_reads_ends_the_connection(server: Darkroom, key: str, content: bytes) -> None:
+def test_a_large_body_that_nobody_reads_ends_the_connection(server: Darkroom, key: str, content: bytes) -> None:
     client = server.client(key)
     answered(server.client().post(SUBMIT, json={"operation": "image.generate"}))
-    response = client.post(SUBMIT, content=content + bytes(1 << 20))
+    response = client.post(SUBMIT, content=content + bytes(9 << 20))
     assert response.status_code in (400, 401, 413)
     assert response.headers["connection"] == "close"
 
@@ -255,3 +255,12 @@ def test_a_body_that_nobody_reads_ends_the_connection(server: Darkroom, key: str
 def test_a_body_that_was_read_does_not_end_the_connection(client: httpx.Client) -> None:
     for request in (("POST", SUBMIT, {"json": {}}), ("POST", SEEDREAM, form(prompt="")), ("GET", "/api/tasks/x", {})):
         assert "connection" not in ask(client, request).headers
+
+
+@pytest.mark.parametrize("size", [1_000, 6 << 20])
+def test_who_is_refused_while_sending_reads_why(server: Darkroom, size: int) -> None:
+    for _ in range(10):  # each time on a new connection, which is cut or not
+        with httpx.Client(base_url=server.address, headers={"Authorization": "Bearer sk-wrong"}) as stranger:
+            refused = stranger.post("/api/files", files={"file": ("a.png", bytes(size))})
+            assert refused.status_code == 401
+            assert "connection" not in refused.headers

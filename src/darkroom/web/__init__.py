@@ -45,7 +45,7 @@ from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse, w
 from ..log import Event, write
 from ..service import Service
 from .archive import archive_response
-from .bodies import READ, json_only, limited, parsed, texts
+from .bodies import READ, json_only, limited, parsed, read_away, texts
 from .cross_origin import CrossOrigin
 from .describe import described
 from .envelope import DIALECT, SAFE, Envelope
@@ -148,6 +148,7 @@ class Pipeline:
         finally:
             if kept:
                 await self._service.inputs.discard(kept)
+        await read_away(request)
         return response(answer, closing=unread(request))
 
     async def _stream(
@@ -292,7 +293,7 @@ def shown(dialect: Dialect, result: Result) -> Result:
 def unread(request: Request) -> bool:
     """True when a body is under way that nobody will read, so that no other request can follow it."""
     declared = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    return declared and READ not in request.scope
+    return declared and not request.scope.get(READ)
 
 
 def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireResponse:

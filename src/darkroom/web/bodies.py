@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 from starlette.datastructures import FormData
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
@@ -10,7 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from ..core.errors import Code, TaskError
 
-READ = "darkroom.read"  # set in the scope of a request whose body was read to its end
+READ = "darkroom.read"  # whether a body was read to its end, in the scope of its request
+LITTLE = 8 << 20  # bytes of a body that is read although its request is refused
+PATIENCE = 10.0  # seconds for that
 REST = "darkroom.rest"  # where the protocol leaves the end of a body whose sender is gone
 
 
@@ -52,6 +56,21 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
             raise error
         yield chunk
     request.scope[READ] = True
+
+
+async def read_away(request: Request) -> None:
+    """Take the rest of a little body that nobody wants, so that its sender reads the answer, and not a cut connection.
+
+    A large one, or one that its sender keeps until he is asked for it, is left where it is.
+    """
+    declared = request.headers.get("content-length", "")
+    if request.scope.get(READ) or "expect" in request.headers or not declared.isdigit() or int(declared[:19]) > LITTLE:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while (message := await request.receive())["type"] == "http.request" and message.get("more_body"):
+                pass
+            request.scope[READ] = message["type"] == "http.request"
 
 
 async def json_only(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

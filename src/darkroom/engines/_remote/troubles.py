@@ -1,6 +1,6 @@
 """What can go wrong with a vendor, as callers are told it.
 
-A caller learns what to do and nothing about the operator's business: neither which vendor it is, nor its key or balance.
+A caller learns what to do, and nothing about the operator's business: neither which vendor it is, nor key or balance.
 The vendor's own words go into `detail`, for the operator's log.
 """
 

@@ -31,7 +31,7 @@ PARAMS = (
     Param("prompt", "string", "Decides the outcome by a word such as fake:fail or fake:slow.", maximum=TEXT),
     Param("negative_prompt", "string", "Accepted and ignored.", maximum=TEXT),
     Param("seed", "integer", "Another seed, another picture.", minimum=-INT64, maximum=INT64 - 1),
-    Param("style", "string", "Accepted and ignored.", maximum=TEXT),
+    Param("style", "string", "As the prompt; else accepted and ignored.", maximum=TEXT),
     Param("strength", "number", "Accepted and ignored."),
     Param("scale", "number", "Accepted and ignored."),
     Param("duration", "number", "Accepted and ignored."),

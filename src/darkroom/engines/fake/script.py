@@ -1,7 +1,7 @@
 """What a fake job shall do, as its parameters say it, and the parts of it that need no event loop.
 
-The parameter `outcome` decides; without it, a word such as "fake:fail" anywhere in the prompt does, so that the engine
-can be driven through any vendor's dialect.
+The parameter `outcome` decides; without it, a word such as "fake:fail" anywhere in the prompt or the style does, so
+that the engine can be driven through any vendor's dialect.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Script:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Read the job's parameters and its prompt."""
-        word = WORD.search(job.params.get("prompt", ""))
+        """Read the job's parameters, its prompt and its style."""
+        word = WORD.search(f"{job.params.get('prompt', '')} {job.params.get('style', '')}")
         asked = word[1] if word else "succeed"
         given: dict[str, Any] = {"steps": 1, "step_ms": 0, **(SLOW if asked == "slow" else {}), **job.params}
         outcome = job.params.get("outcome", asked)
