@@ -122,6 +122,9 @@ def test_a_number_is_a_real_one(name: str, bad: str) -> None:
         ("data", ""),
         ("mounts", '{"vendor" = "native"}'),
         ("mounts", '{"/{id}" = "native"}'),
+        ("webhook_retries", "soon"),
+        ("webhook_retries", "5,-1"),
+        ("webhook_retries", "5,nan"),
         ("prices", "{fake = -1}"),
         ("prices", "{fake = 99999999999999999999}"),
     ],
@@ -176,5 +179,7 @@ def test_every_setting_can_be_given_in_the_environment() -> None:
     """Each one's default, spelled as the environment spells it, is understood."""
     for each in fields(Settings):
         value = getattr(DEFAULTS, each.name)
-        text = ",".join(value) if isinstance(value, tuple) else "{}" if isinstance(value, dict) else str(value)
+        text = (
+            ",".join(map(str, value)) if isinstance(value, tuple) else "{}" if isinstance(value, dict) else str(value)
+        )
         assert load({}, {f"DARKROOM_{each.name.upper()}": text}, None) == DEFAULTS

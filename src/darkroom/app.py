@@ -24,6 +24,7 @@ from .core import pricing
 from .core.access import networks
 from .core.catalog import Catalog
 from .core.machine import Policy, Retention
+from .core.webhooks import schedule_of
 from .dialects import Dialect, discover
 from .drift import watch_ledger
 from .engines import Engine, EngineSettings
@@ -39,6 +40,7 @@ from .media import Limits
 from .moderation import Moderation, moderators
 from .objects import Objects
 from .objects.signing import Signer
+from .orphans import sweep_orphans
 from .positions import Positions
 from .rates import WrongKeys
 from .reach import Reach
@@ -139,7 +141,13 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         with blamed_on("webhook_ca"):
             sender = Sender(reach, settings.webhook_seconds, settings.webhook_ca)
         webhooks = Webhooks(
-            store, hub, sender, {dialect.name: dialect for dialect in dialects}, signer, addresses=addresses(settings)
+            store,
+            hub,
+            sender,
+            {dialect.name: dialect for dialect in dialects},
+            signer,
+            addresses=addresses(settings),
+            schedule=schedule_of(settings.webhook_retries),
         )
         if settings.database_url.startswith("sqlite:"):
             # The data folder is locked: whoever was sending is gone.
@@ -170,6 +178,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(canceled, asyncio.create_task(janitor.run()))
         stack.push_async_callback(canceled, asyncio.create_task(keep_current(store, signer, utc_now)))
         stack.push_async_callback(canceled, asyncio.create_task(watch_ledger(store, utc_now)))
+        stack.push_async_callback(canceled, asyncio.create_task(sweep_orphans(store, objects, utc_now)))
         yield Server(application, service, worker, first_key)
 
 

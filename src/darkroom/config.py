@@ -17,6 +17,7 @@ import msgspec
 
 from .core import pricing
 from .core.access import networks
+from .core.webhooks import RETRIES
 from .marks.aigc import VALUE
 from .marks.credentials import ALGORITHMS
 from .marks.label import LONGEST, PLACES
@@ -58,6 +59,7 @@ class Settings:
     fetch_seconds: float = 20.0
     fetch_allow: tuple[str, ...] = ()
     webhook_seconds: float = 15.0
+    webhook_retries: tuple[float, ...] = RETRIES
     webhook_ca: str = ""
     webhook_log_days: float = 30.0
     webhook_allow: tuple[str, ...] = ()
@@ -166,7 +168,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def convert(name: str, value: Any) -> Any:
     """A value as the setting's type. Text from the environment may be a number, a comma list or a TOML inline table."""
-    target = type(getattr(DEFAULTS, name))
+    target, strict = type(getattr(DEFAULTS, name)), not isinstance(value, str)
     if isinstance(value, str) and target is tuple:
         value = [part.strip() for part in value.split(",") if part.strip()]
     elif isinstance(value, str) and target is dict:
@@ -174,13 +176,14 @@ def convert(name: str, value: Any) -> Any:
             value = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             raise msgspec.ValidationError('expected a table such as {"name" = "value"}') from None
-    return msgspec.convert(value, TYPES[name], strict=not isinstance(value, str))
+    return msgspec.convert(value, TYPES[name], strict=strict)
 
 
 TYPES: dict[str, Any] = {
     "engines": tuple[str, ...],
     "fetch_allow": tuple[str, ...],
     "webhook_allow": tuple[str, ...],
+    "webhook_retries": tuple[float, ...],
     "defaults": dict[str, str],
     "aliases": dict[str, str],
     "prices": dict[str, int | dict[str, Any]],
@@ -240,6 +243,8 @@ def check(settings: Settings) -> list[str]:
         problems.append("public_url must begin with http:// or https://")
     if settings.cdn_url and not settings.cdn_url.startswith(("http://", "https://")):
         problems.append("cdn_url must begin with http:// or https://")
+    if not all(0 <= seconds <= 24 * 3600 for seconds in settings.webhook_retries):
+        problems.append("webhook_retries are seconds, each from 0 to 86400")
     low, high = RANGES["result_hours"]
     wrong = [name for name, hours in settings.retention.items() if not low <= hours <= high]
     problems += [f"retention: that of {name!r} must be from {low:g} to {high:g}" for name in wrong]

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 from .log import Event, write
 from .objects import Objects
+from .orphans import orphans
 from .store import Store
 from .store.credits import Audit
 
-HOUR = 3_600_000  # milliseconds
 ACTOR = "doctor"
-YOUNG = HOUR  # objects may be younger than this and belong to a request or an attempt that goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +108,12 @@ class Doctor:
         return {name for name, (key, _) in rows.items() if key not in stored}
 
     async def _results_without_objects(self) -> set[str]:
-        keys, _ = await self._store.task_files()
+        keys = await self._store.task_files()
         stored = {stat.key async for stat in self._objects.list("tasks")}
         return {key for key in keys if key not in stored}
 
     async def _orphans(self) -> set[str]:
-        old = self._clock() - YOUNG
-        stored = {stat.key async for stat in self._objects.list() if stat.last_modified < old}
-        (
-            keys,
-            running,
-        ) = await self._store.task_files()  # behind the objects: what came to belong meanwhile is left alone
-        files = {key for key, _ in (await self._store.file_rows()).values()}
-        return {key for key in stored - files - keys.keys() if belongs_here(key) and owner(key) not in running}
+        return {key async for key in orphans(self._store, self._objects, self._clock())}
 
     # ---- repairs
 
@@ -152,13 +144,3 @@ def listed(look: Callable[[], Awaitable[list[str]]]) -> Callable[[], Awaitable[s
         return set(await look())
 
     return found
-
-
-def belongs_here(key: str) -> bool:
-    """Whether an object is one that this program stores: the storage may hold others too."""
-    return key.startswith(("files/", "tasks/"))
-
-
-def owner(key: str) -> str:
-    """The task that an object lies under."""
-    return key.split("/")[1]

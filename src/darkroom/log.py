@@ -42,6 +42,7 @@ class Event(StrEnum):
     LEDGER_DRIFT = "ledger.drift"
     LOOP_FAILED = "loop.failed"
     REPAIRED = "doctor.repaired"
+    ORPHANS_REMOVED = "orphans.removed"
 
 
 counts: Counter[Event] = Counter()  # of this process, whatever the level

@@ -34,7 +34,7 @@ class Sender:
     """
 
     def __init__(self, reach: Reach, timeout: float = 15.0, authorities: str = "") -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._backend = Guarded(reach)
         self._tls = httpx.create_ssl_context(trust_env=False)
         if authorities:
@@ -52,10 +52,10 @@ class Sender:
             extensions={"timeout": {"connect": CONNECT_TIMEOUT}},
         )
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 return await self._exchange(lane, request)
         except (TimeoutError, httpcore.TimeoutException):
-            return failed(f"The receiver did not answer within {self._timeout:g} seconds.")
+            return failed(f"The receiver did not answer within {self.timeout:g} seconds.")
         except HostUnknownError:
             return failed("The host of the URL cannot be found.")
         except AddressRefusedError:

@@ -42,7 +42,7 @@ from .store import Store
 LOOK = 1000  # lanes in one look at the outbox
 IDLE = 2.0  # seconds between looks without a wake-up
 GATHER = 0.01  # seconds in which what ends is gathered before the next look, while something is under way
-LEASE = 60_000  # milliseconds; more than a try can take
+LEASE, LEASE_SHORTEST = 4, 5_000  # times what a receiver has to answer, and milliseconds: more than a try can take
 LAST = 1.0  # seconds that requests under way may take to end when the server stops
 LARGEST = 1 << 20  # bytes of a body
 HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"darkroom/{__version__}"))
@@ -70,6 +70,7 @@ class Webhooks:
         self._dialects = dialects
         self._signer = signer
         self._schedule = schedule
+        self._lease = max(LEASE_SHORTEST, int(LEASE * sender.timeout * 1000))
         self._clock = clock
         self._lanes = lanes or Lanes()
         self._addresses = addresses
@@ -100,7 +101,7 @@ class Webhooks:
         lanes = await self._store.outbox.lanes(self._after, LOOK)
         more = len(lanes) == LOOK
         rooms = self._lanes.rooms((lane for lane, due in lanes if due <= now), time.monotonic())
-        for delivery in await self._store.outbox.claim(rooms, now, LEASE) if rooms else ():
+        for delivery in await self._store.outbox.claim(rooms, now, self._lease) if rooms else ():
             self._begin(delivery)
         later = [self._next_at(lane, due) for lane, due in lanes if lane not in rooms]
         due_at = min([*later, *([self._due] if self._due is not None else [])], default=None)

@@ -14,9 +14,12 @@ import pytest
 from lives import claimed, moved, submitted
 
 from darkroom.core.ledger import Purse, grant
+from darkroom.core.machine import Policy, decide
+from darkroom.core.review import hold
 from darkroom.core.task import Artifact, File, State, Trigger
-from darkroom.doctor import HOUR, Doctor
+from darkroom.doctor import Doctor
 from darkroom.objects import Objects
+from darkroom.orphans import YOUNG, remove_orphans, sweep_orphans
 from darkroom.store import Store
 from darkroom.testing.databases import NOW, check_sums, new_family, new_task
 
@@ -67,7 +70,7 @@ class Patient:
 
     def age(self, key: str) -> None:
         """Make an object older than an hour."""
-        old = time.time() - HOUR / 1000 - 60
+        old = time.time() - YOUNG / 1000 - 60
         os.utime(self.folder / key, (old, old))
 
 
@@ -195,6 +198,56 @@ async def test_objects_that_belong_to_nothing_are_removed_when_they_are_old(pati
     left = {stat.key async for stat in patient.objects.list()}
     assert left == {*keys[3:], "files/file_10", patient.file.key, f"tasks/{patient.done.id}/1/0"}
     assert {line.subject for line in await patient.store.audit(10)} == set(orphans)
+
+
+async def test_what_a_held_task_made_is_no_orphan_however_long_nobody_looks_at_it(patient):
+    (task,) = await claimed(patient.store, now=int(time.time() * 1000))
+    assert task.id == patient.waiting.id
+    released = decide(task, Trigger.RELEASE, now=NOW, policy=Policy())
+    assert released is not None
+    key = f"tasks/{task.id}/1/0"
+    await patient.objects.put(key, b"made")
+    await patient.store.apply(hold(released, "[]"))
+    patient.age(key)
+    assert await patient.examined(repair=True) == {}
+    assert await patient.objects.stat(key) is not None
+
+
+async def test_orphans_are_swept_without_a_doctor(patient):
+    keys = ["files/file_9", "tasks/gone/1/0", f"tasks/{patient.done.id}/0/0", "mine/own", ".incoming/half"]
+    for key in [*keys[:4], "tasks/gone/2/0"]:
+        await patient.objects.put(key, b"x")
+    (patient.folder / keys[4]).write_bytes(b"x")
+    for key in keys:
+        patient.age(key)
+    now = time.time_ns() // 1_000_000
+    assert await remove_orphans(patient.store, patient.objects, now) == 4
+    left = {str(path.relative_to(patient.folder)) for path in patient.folder.rglob("*") if path.is_file()}
+    assert left == {"mine/own", "tasks/gone/2/0", patient.file.key, f"tasks/{patient.done.id}/1/0"}
+    assert await remove_orphans(patient.store, patient.objects, now) == 0
+
+
+async def test_the_sweep_of_orphans_outlives_a_database_that_fails(patient, monkeypatch):
+    sweeping = asyncio.create_task(
+        sweep_orphans(patient.store, patient.objects, lambda: time.time_ns() // 1_000_000, first=0, period=0.01)
+    )
+    asked = asyncio.Event()
+
+    async def broken(file_id: str) -> None:
+        asked.set()
+        raise OSError("no database")
+
+    monkeypatch.setattr(patient.store, "file", broken)
+    await patient.objects.put("files/file_9", b"x")
+    patient.age("files/file_9")
+    async with asyncio.timeout(30):
+        await asked.wait()
+        monkeypatch.undo()
+        while await patient.objects.stat("files/file_9") is not None:
+            await asyncio.sleep(0.01)
+    assert not sweeping.done()
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
 
 
 async def test_a_busy_store_has_no_findings(patient):

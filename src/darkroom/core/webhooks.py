@@ -16,7 +16,7 @@ from enum import StrEnum
 from .errors import Code, TaskError
 from .task import FINAL, State
 
-SCHEDULE = (0, 5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 36_000_000)  # waits before each try, in ms
+RETRIES = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)  # seconds before each further try
 LIFETIME = 48 * 3_600_000  # milliseconds after which nothing is tried again: so long is no receiver waited for
 JITTER = 0.1  # of a wait at most, so that what failed together is not tried together for ever
 LONGEST_WAIT = 3_600_000  # milliseconds that a receiver may ask for with Retry-After
@@ -116,6 +116,14 @@ class Next:
 
     status: Status
     due_at: int
+
+
+def schedule_of(retries: Sequence[float]) -> tuple[int, ...]:
+    """The waits before all tries, in milliseconds, from those before each further one, in seconds."""
+    return (0, *(int(seconds * 1000) for seconds in retries))
+
+
+SCHEDULE = schedule_of(RETRIES)
 
 
 def after_try(

@@ -34,7 +34,7 @@ KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._
 CLOUDS = ("s3", "gs", "az")
 CHUNK = 256 * 1024  # bytes
 INCOMING = ".incoming"  # in a local folder: files being written; no key can name it
-ABANDONED = 24 * 3600  # seconds after which a file in INCOMING is a crash's leftover
+ABANDONED = 3_600_000  # milliseconds after which a file in INCOMING is a crash's leftover
 Source = Path | bytes | BinaryIO
 FAILURES = (OSError, BaseError)  # what obstore and the file system raise
 
@@ -76,13 +76,8 @@ class Objects:
     @classmethod
     def _open_folder(cls, path: Path) -> Self:
         folder = path.resolve()
-        incoming = folder / INCOMING
-        incoming.mkdir(parents=True, exist_ok=True)
-        for leftover in incoming.iterdir():
-            # Young ones may belong to another process, which may also be quicker to publish or remove them.
-            with suppress(FileNotFoundError):
-                if time.time() - leftover.stat().st_mtime > ABANDONED:
-                    leftover.unlink()
+        (folder / INCOMING).mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder, time.time_ns() // 1_000_000)
         return cls(LocalStore(folder), folder)
 
     async def put(self, key: str, source: Source) -> None:
@@ -176,6 +171,10 @@ class Objects:
                         yield _stat(meta)
         except FAILURES as error:
             raise _unreadable(prefix, error) from error
+
+    async def remove_abandoned(self, now: int) -> int:
+        """Remove what a process that is gone had begun to write, at `now` in UTC milliseconds; how many files."""
+        return 0 if self._folder is None else await asyncio.to_thread(_remove_abandoned, self._folder, now)
 
 
 def _check(key: str) -> None:
@@ -287,3 +286,14 @@ def _remove(folder: Path, key: str) -> None:
             parent.rmdir()
         except OSError:  # not empty, or already gone
             return
+
+
+def _remove_abandoned(folder: Path, now: int) -> int:
+    count = 0
+    for leftover in (folder / INCOMING).iterdir():
+        # Young ones may belong to another process, which may also be quicker to publish or remove them.
+        with suppress(FileNotFoundError):
+            if now - leftover.stat().st_mtime * 1000 > ABANDONED:
+                leftover.unlink()
+                count += 1
+    return count

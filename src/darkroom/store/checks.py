@@ -104,21 +104,22 @@ class Checks:
         """Whether another number of unfinished tasks needs a file than it says."""
         return bool(await self._database.read("wrong_uses", id=file_id, quoted=f'"{file_id}"'))
 
-    async def task_files(self) -> tuple[dict[str, str], set[str]]:
-        """Object keys of all results with the id of their task, and the ids of tasks that run."""
-        keys: dict[str, str] = {}
-        running: set[str] = set()
+    async def task_files(self) -> set[str]:
+        """Object keys of all results."""
+        keys: set[str] = set()
         after = 0
         while rows := await self._database.read("task_files", after=after, limit=PAGE):
             for row in rows:
-                if row["state"] == "running":
-                    running.add(row["id"])
-                for artifact in decode_artifacts(row["artifacts"]):
-                    keys[artifact.key] = row["id"]
-                    if artifact.thumbnail_key:
-                        keys[artifact.thumbnail_key] = row["id"]
+                keys |= keys_of(row["artifacts"])
             after = rows[-1]["seq"]
-        return keys, running
+        return keys
+
+    async def objects_of_task(self, task_id: str) -> frozenset[str] | None:
+        """Object keys of a finished task's results, none of one that is gone; `None` for one that may still store."""
+        rows = await self._database.read("objects_of_task", id=task_id)
+        if rows and rows[0]["finished_at"] is None:
+            return None
+        return keys_of(rows[0]["artifacts"]) if rows else frozenset()
 
     async def repair_balance(self, account_id: str, audit: Audit) -> None:
         """Make an account's balance the sum of its ledger."""
@@ -144,6 +145,11 @@ class Checks:
 
     async def _repaired(self, script: Callable[[], Script[Any]], audit: Audit) -> None:
         await self._database.write(lambda: audited(script(), audit))
+
+
+def keys_of(artifacts: str) -> frozenset[str]:
+    """Object keys of results with their thumbnails."""
+    return frozenset(key for item in decode_artifacts(artifacts) for key in (item.key, item.thumbnail_key) if key)
 
 
 def locked(lock: str, query: str, params: dict[str, Any]) -> Script[bool]:

@@ -64,9 +64,11 @@ SELECT id, object_key, uses FROM file WHERE id > :after ORDER BY id LIMIT :limit
 SELECT id, inputs, seq FROM task WHERE finished_at IS NULL AND parts = 0 AND seq > :after ORDER BY seq LIMIT :limit
 
 -- name: task_files
--- The results of tasks, and the tasks that may be storing some.
-SELECT id, state, artifacts, seq FROM task WHERE seq > :after AND (state = 'running' OR artifacts <> '[]')
-ORDER BY seq LIMIT :limit
+-- The results of tasks.
+SELECT artifacts, seq FROM task WHERE seq > :after AND artifacts <> '[]' ORDER BY seq LIMIT :limit
+
+-- name: objects_of_task
+SELECT finished_at, artifacts FROM task WHERE id = :id
 
 -- name: wrong_uses
 -- Whether a file's count is wrong, at one moment.
