@@ -54,10 +54,10 @@ class FullDisk:
 
 
 @contextmanager
-def full_disk(folder: Path) -> Iterator[FullDisk]:
-    """A disk that can be filled, mounted at `folder` where this process may do that."""
+def full_disk(folder: Path, *, room: int = ROOM) -> Iterator[FullDisk]:
+    """A disk of `room` bytes that can be filled, mounted at `folder` where this process may do that."""
     folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(folder)]
     mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
     disk = FullDisk(folder, mounted=mounted)
     try:
