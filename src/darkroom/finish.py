@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.errors import Code, TaskError
+from .core.errors import Code, TaskError, no_room
 from .engines._child import Report
 from .marks import Label, Mark, Provenance
 from .marks.delivery import tell
@@ -153,12 +153,6 @@ def marked(item: Finished, facts: Mark, provenance: Provenance, number: int) -> 
     except OSError as error:
         raise no_room(error) from error
     return replace(item, size=item.path.stat().st_size, warnings=told.warnings, unsigned=told.unsigned)
-
-
-def no_room(error: OSError) -> TaskError:
-    """The error for a file that could not be written."""
-    message = "The server has no room to work. Try again later."
-    return TaskError(Code.STORAGE_FAILED, message, detail=repr(error), retryable=True)
 
 
 def unusable(path: Path, detail: str) -> TaskError:

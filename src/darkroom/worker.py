@@ -8,7 +8,6 @@ gives running tasks back unharmed.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from . import metrics, tracing
 from .core.catalog import Catalog
-from .core.errors import Code, TaskError
+from .core.errors import NO_ROOM, Code, TaskError, no_room
 from .core.machine import Change, Policy, after_failure, decide
 from .core.review import hold
 from .core.task import STORING, Artifact, State, Task, Trigger
@@ -37,7 +36,6 @@ PULSE = 0.25  # seconds between looks at the running attempts
 HEARTBEAT = 0.5  # seconds between renewals of a lease at most: so late is a cancel heard that another process was asked
 REWRITE = 1.0  # seconds between tries to write down an outcome
 STOP_WITHIN = 5.0  # seconds that an engine has to stop
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(slots=True, eq=False)
@@ -381,8 +379,7 @@ def canceled() -> bool:
 def broken(task: Task, bug: BaseException) -> TaskError:
     """The failure of an attempt whose engine raised what it must not."""
     if isinstance(bug, OSError) and bug.errno in NO_ROOM:
-        message = "The server has no room to work. Try again later."
-        return TaskError(Code.STORAGE_FAILED, message, detail=repr(bug), retryable=True)
+        return no_room(bug)
     if not isinstance(bug, asyncio.CancelledError):
         write(Event.ENGINE_FAILED, level=logging.ERROR, error=bug, task=task.id, attempt=task.attempt)
     message = "The engine failed because of an internal problem. Try again; if it stays, tell the operator."

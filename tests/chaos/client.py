@@ -1,8 +1,7 @@
 """A client as it lives through the run: it submits, repeats what was cut off, polls, cancels, deletes and fetches.
 
 It writes down what it saw and judges nothing. Two requests are under way at a time. What a client may get from a server
-in trouble (no connection, 5xx but 500, 429, and muyuhan's 510) is asked for again; any other refusal of a good request is
-noted.
+in trouble (no connection, 5xx but 500, 429, and muyuhan's 510) is asked for again; any other refusal is noted.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -57,6 +58,8 @@ def fails(kind: str, report: Report) -> None:
             )
         case "memory":
             raise MemoryError
+        case "no_room":
+            raise OSError(errno.ENOSPC, "No space left on device")
         case "bug":
             raise KeyError("secret of the house")
         case "system_exit":

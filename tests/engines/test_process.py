@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,12 @@ async def test_a_task_error_is_carried_over_completely() -> None:
     error = caught.value
     assert (error.code, error.message) == (Code.CONTENT_REJECTED, "Choose another picture.")
     assert (error.param, error.detail, error.retryable, error.retry_after) == ("image", "nude", False, 7)
+
+
+async def test_a_full_disk_is_no_bug_of_the_target() -> None:
+    with pytest.raises(TaskError, match="no room") as caught:
+        await call("fails", "no_room")
+    assert (caught.value.code, caught.value.retryable) == (Code.STORAGE_FAILED, True)
 
 
 async def test_running_out_of_memory_may_be_retried() -> None:
@@ -336,6 +342,24 @@ async def test_closing_a_pool_ends_calls_in_progress() -> None:
     await children.close()
     with pytest.raises(TaskError, match="ended unexpectedly"):
         await running
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_child_that_was_killed_while_nobody_called_it_is_replaced(loop_factory: Any) -> None:
+    """A call that comes before its end is known is a failed attempt, whatever shows it, and the next one works."""
+
+    async def scenario() -> None:
+        child = Child("process_targets:pid")
+        for number in range(12):
+            pid = await child.call(None, int)
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.0005 * number)
+            with suppress(TaskError):
+                assert await child.call(None, int) != pid
+        await child.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(scenario())
 
 
 def test_children_work_and_are_canceled_under_uvloop() -> None:

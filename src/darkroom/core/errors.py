@@ -6,7 +6,10 @@ answered as `internal`.
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # of an `OSError`: no file can be written
 
 
 class Code(StrEnum):
@@ -70,3 +73,9 @@ class TaskError(Exception):
 
     def __repr__(self) -> str:
         return f"TaskError({self.code.value!r}, {self.message!r}, param={self.param!r})"
+
+
+def no_room(error: BaseException) -> TaskError:
+    """What a file that could not be written makes of the work."""
+    message = "The server has no room to work. Try again later."
+    return TaskError(Code.STORAGE_FAILED, message, detail=repr(error), retryable=True)

@@ -33,7 +33,7 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
-from ..core.errors import Code, TaskError
+from ..core.errors import NO_ROOM, Code, TaskError, no_room
 
 RATE = 10  # progress messages per second
 LENGTH = struct.Struct(">I")  # what precedes every message: its size in bytes
@@ -211,6 +211,8 @@ def failed(error: BaseException) -> Failed:
     match error:
         case TaskError():
             pass
+        case OSError() if error.errno in NO_ROOM:
+            error = no_room(error)
         case _ if out_of_memory(error):
             message = "The engine ran out of memory. Try again, or ask for something smaller."
             error = TaskError(Code.ENGINE_FAILED, message, detail=_trace(error), retryable=True)

@@ -53,8 +53,14 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """True while a process is there to be reused."""
-        return self._process is not None and self._process.returncode is None
+        """True while a process is there to be reused. Of one that was killed the closed pipe may tell first."""
+        process = self._process
+        return (
+            process is not None
+            and process.returncode is None
+            and process.stdin is not None
+            and not process.stdin.is_closing()
+        )
 
     @property
     def pid(self) -> int | None:
@@ -88,7 +94,7 @@ class Child:
 
     def kill(self) -> None:
         """Kill the process, and what it started, without waiting for its end."""
-        if self._process is not None and self.alive:
+        if self._process is not None and self._process.returncode is None:
             kill(self._process)
 
     async def close(self) -> None:
@@ -100,7 +106,7 @@ class Child:
     async def _exchange(self, frame: bytes, on_progress: OnProgress | None) -> Result | Failed:
         try:
             if not self.alive:
-                await self._reap()
+                await self._end()
                 self._process = await spawn(self.target, self._memory_mib)
             assert self._process is not None
             return await Exchange(self._process, on_progress).run(frame)
