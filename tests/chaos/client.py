@@ -173,5 +173,7 @@ def in_trouble(response: httpx.Response, body: Any) -> bool:
 
 
 def absent(response: httpx.Response, body: Any) -> bool:
-    """Whether the answer says that there is no such thing."""
-    return response.status_code == 404 or (isinstance(body, dict) and body.get("code") == ABSENT)
+    """Whether the answer says that there is no such thing; tensorslab tells it with 400 where a task is deleted."""
+    if response.status_code == 404 or not isinstance(body, dict):
+        return response.status_code == 404
+    return body.get("code") == ABSENT or (response.status_code == 400 and body.get("msg") == "There is no such task.")
