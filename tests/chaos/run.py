@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaos.adversary import Adversary, Fault, plan
 from chaos.client import Client
@@ -39,9 +39,7 @@ class Outcome:
     evidence: Evidence
     violations: list[Violation]
     cut_off: int
-    swept: int = 0
-    server_starts: int = 0
-    attempts: Counter[int] = field(default_factory=Counter)
+    swept: int
 
     @property
     def kills(self) -> int:

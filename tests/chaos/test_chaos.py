@@ -1,4 +1,4 @@
-"""The short form of the chaos run: a dozen kills on each kind of database. `make chaos` is the long one.
+"""The short form of the chaos run: a dozen kills on SQLite, half as many on PostgreSQL. `make chaos` is the long one.
 
 The plan of kills has a fixed seed, which is printed with what went wrong; what a process did when it died is chance.
 """
@@ -12,12 +12,11 @@ from chaos.site import opened
 from postgres import Postgres
 
 SEED = 20
-KILLS = 12
 
 
 async def test_kills_full_disks_and_a_dead_receiver_break_no_promise_on_sqlite(tmp_path: Path) -> None:
     with opened(tmp_path) as site:
-        checked(await run(site, SEED, KILLS))
+        checked(await run(site, SEED, 12), 12)
 
 
 async def test_kills_full_disks_and_a_dead_receiver_break_no_promise_of_two_servers_on_postgres(
@@ -25,13 +24,13 @@ async def test_kills_full_disks_and_a_dead_receiver_break_no_promise_of_two_serv
 ) -> None:
     async with postgres.database() as url:
         with opened(tmp_path, url) as site:
-            checked(await run(site, SEED, KILLS))
+            checked(await run(site, SEED, 6), 6)
 
 
-def checked(outcome: Outcome) -> None:
+def checked(outcome: Outcome, kills: int) -> None:
     """Nothing is wrong, and there was enough that could have been."""
     assert not outcome.violations, f"{told(outcome)}\n{table(outcome)}"
-    assert outcome.kills == KILLS
+    assert outcome.kills == kills
     assert outcome.cut_off > 0
-    assert len(outcome.stories) >= 40
+    assert len(outcome.stories) >= 16
     assert max(task.history.count("running") for task in outcome.evidence.tasks) > 1

@@ -362,6 +362,31 @@ def test_a_child_that_was_killed_while_nobody_called_it_is_replaced(loop_factory
         runner.run(scenario())
 
 
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_child_that_was_killed_before_its_first_call_arrived_is_a_failed_attempt(
+    loop_factory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stillborn(target: str, memory_mib: int = 0) -> asyncio.subprocess.Process:
+        process = await spawn(target, memory_mib)
+        process.kill()
+        assert process.stdin is not None
+        while not process.stdin.is_closing():
+            await asyncio.sleep(0.001)
+        return process
+
+    async def scenario() -> None:
+        child = Child("process_targets:pid")
+        with monkeypatch.context() as patched:
+            patched.setattr("darkroom.engines._process.spawn", stillborn)
+            with pytest.raises(TaskError, match="ended unexpectedly"):
+                await child.call(None, int)
+        assert await child.call(None, int) == child.pid
+        await child.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(scenario())
+
+
 def test_children_work_and_are_canceled_under_uvloop() -> None:
     async def scenario() -> None:
         assert await call("flood", None, str, Recorder()) == "done"

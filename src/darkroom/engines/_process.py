@@ -150,6 +150,8 @@ class Exchange:
 
     async def run(self, frame: bytes) -> Result | Failed:
         """Send the frame and wait for its answer. Nothing is reported after this has ended."""
+        if self._stdin.is_closing():  # uvloop raises another error then, as if it were a bug of ours
+            raise BrokenPipeError
         self._stdin.write(frame)
         await self._stdin.drain()
         if self._on_progress is None:
