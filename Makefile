@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format bench bench-engines serve lock clean
+.PHONY: demo test check format chaos bench bench-engines serve lock clean
 
 demo: $(READY)  ## three vendors' clients use a real server; pictures go to ./darkroom-demo
 	$(BIN)/darkroom demo
@@ -21,6 +21,9 @@ check: $(READY)  ## lint, formatting, types, import contracts
 format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+chaos: $(READY)  ## kill everything at random for minutes, and prove that nothing is lost; KILLS=200 SEED=1 FORM=sqlite
+	cd tests && ../$(BIN)/python -m chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(FORM),--form $(FORM))
 
 bench: $(READY)  ## measure against what you would use instead; needs wrk (Debian: apt-get install wrk)
 	$(BIN)/python bench/all.py

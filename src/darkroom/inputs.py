@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import logging
 import re
 import secrets
 import tempfile
@@ -19,6 +20,7 @@ from .core.commands import Inline, Link, Source, Upload
 from .core.errors import Code, TaskError
 from .core.task import File
 from .fetch import Fetcher
+from .log import Event, write
 from .media import Limits, probe
 from .objects import Objects
 from .store import Store
@@ -45,14 +47,21 @@ class Inputs:
             file_id, f"files/{file_id}", probed.media_type, probed.size, probed.width, probed.height, probed.duration
         )
         await self.objects.put(kept.key, file)
-        await self.store.add_file(account_id, kept, self.clock())
+        try:
+            await self.store.add_file(account_id, kept, self.clock())
+        except BaseException:
+            await self.discard([kept])
+            raise
         return kept
 
     async def discard(self, files: Sequence[File]) -> None:
-        """Forget files of a request that was refused."""
+        """Forget files of a request that was refused. What cannot be removed is logged and stays until a sweep."""
         for file in files:
-            await self.store.delete_file(file.id)
-            await self.objects.delete(file.key)
+            try:
+                await self.store.delete_file(file.id)
+                await self.objects.delete(file.key)
+            except TaskError as error:
+                write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
 
     async def remove_unused(self, before: int) -> int:
         """Remove files that no unfinished task has needed since `before`; return how many."""

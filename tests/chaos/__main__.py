@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from chaos.run import Outcome, run, say, table, told
-from chaos.site import opened
+from chaos.site import Site, opened
 from postgres import Postgres, installed
 
 
@@ -47,10 +47,18 @@ def main() -> None:
     shutil.rmtree(folder)
 
 
+async def judged(site: Site, folder: Path, seed: int, kills: int) -> Outcome:
+    """A run; where it broke something, what was on the disk is kept."""
+    outcome = await run(site, seed, kills, say)
+    if outcome.violations:
+        shutil.copytree(site.disk.folder, folder / "disk")
+    return outcome
+
+
 def on_sqlite(folder: Path, seed: int, kills: int) -> Outcome:
     """One server that does everything."""
     with opened(folder) as site:
-        return asyncio.run(run(site, seed, kills, say))
+        return asyncio.run(judged(site, folder, seed, kills))
 
 
 def on_postgres(folder: Path, seed: int, kills: int) -> Outcome:
@@ -62,7 +70,7 @@ def on_postgres(folder: Path, seed: int, kills: int) -> Outcome:
     async def on_database(postgres: Postgres) -> Outcome:
         async with postgres.database() as url:
             with opened(folder, url) as site:
-                return await run(site, seed, kills, say)
+                return await judged(site, folder, seed, kills)
 
     with Postgres(install) as postgres:
         return asyncio.run(on_database(postgres))

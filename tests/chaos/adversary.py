@@ -6,28 +6,34 @@ The plan is the same for the same seed; when exactly a process is hit, and what 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from chaos.site import Site
 
 
 class Fault(StrEnum):
-    """What can happen. All but a full disk are kills with -9."""
+    """What can happen. The first four are kills with -9."""
 
     SERVER = "server"
     STARTING = "starting server"
     ENGINE = "engine child"
     RECEIVER = "receiver"
     DISK = "full disk"
+    STALL = "stalled server"
 
 
-WEIGHTS = {Fault.SERVER: 5, Fault.STARTING: 1, Fault.ENGINE: 9, Fault.RECEIVER: 3, Fault.DISK: 2}
+KILLS = (Fault.SERVER, Fault.STARTING, Fault.ENGINE, Fault.RECEIVER)
+WEIGHTS = {Fault.SERVER: 5, Fault.STARTING: 1, Fault.ENGINE: 9, Fault.RECEIVER: 3, Fault.DISK: 2, Fault.STALL: 1}
 CALM = 0.8  # seconds between faults, at most
 FULL = 1.5  # seconds that the disk is full, at most
+STALLED = 4.0  # seconds; longer than a lease, so that another server has gone on with what the stalled one does
 MISSES = 200  # looks for a child before the machine counts as one that starts none
 
 
@@ -41,12 +47,11 @@ class Blow:
 
 
 def plan(seed: int, kills: int) -> list[Blow]:
-    """What happens, in this order: `kills` kills, and full disks between them; each kind at least once."""
+    """What happens, in this order: `kills` kills, and the other faults between them; each kind at least once."""
     dice = random.Random(seed)
-    kinds = [fault for fault in Fault if fault is not Fault.DISK][:kills]
-    kinds += dice.choices([*WEIGHTS], [*WEIGHTS.values()], k=kills * 4)
-    last = [place for place, kind in enumerate(kinds) if kind is not Fault.DISK][kills - 1]
-    kinds = [*kinds[: last + 1], Fault.DISK]
+    kinds = [*KILLS[:kills], *dice.choices([*WEIGHTS], [*WEIGHTS.values()], k=kills * 4)]
+    last = [place for place, kind in enumerate(kinds) if kind in KILLS][kills - 1]
+    kinds = [*kinds[: last + 1], Fault.DISK, Fault.STALL]
     dice.shuffle(kinds)
     return [Blow(kind, dice.uniform(0.05, CALM), dice.random()) for kind in kinds]
 
@@ -63,7 +68,7 @@ class Adversary:
     @property
     def kills(self) -> int:
         """How many processes were killed."""
-        return self.done.total() - self.done[Fault.DISK]
+        return kills_in(self.done)
 
     async def strike(self) -> None:
         """All blows, one after the other. Everything runs again in the end."""
@@ -105,3 +110,14 @@ class Adversary:
                     await asyncio.to_thread(site.kill_child, int(blow.dice * 1000))
                 await asyncio.sleep(FULL * blow.dice / 2)
                 await asyncio.to_thread(site.disk.free)
+            case Fault.STALL:
+                os.kill(server.pid, signal.SIGSTOP)
+                await asyncio.sleep(STALLED)
+                os.kill(server.pid, signal.SIGCONT)
+            case _:
+                assert_never(blow.fault)
+
+
+def kills_in(done: Counter[Fault]) -> int:
+    """How many processes were killed."""
+    return sum(done[fault] for fault in KILLS)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaos.adversary import Adversary, Fault, plan
+from chaos.adversary import KILLS, Adversary, Fault, kills_in, plan
 from chaos.client import Client
 from chaos.evidence import Evidence, collect, unsettled
 from chaos.habits import HABITS
@@ -44,7 +44,7 @@ class Outcome:
     @property
     def kills(self) -> int:
         """How many processes were killed."""
-        return self.done.total() - self.done[Fault.DISK]
+        return kills_in(self.done)
 
 
 async def run(site: Site, seed: int, kills: int, say: Callable[[str], None] = lambda _: None) -> Outcome:
@@ -143,8 +143,9 @@ def table(outcome: Outcome) -> str:
         "seed": outcome.seed,
         "seconds": f"{outcome.seconds:.0f}",
         "kills with -9": outcome.kills,
-        **{f"  {fault}": outcome.done[fault] for fault in Fault if fault is not Fault.DISK},
+        **{f"  {fault}": outcome.done[fault] for fault in KILLS},
         "times that the disk was full": outcome.done[Fault.DISK],
+        "times that a server stood still": outcome.done[Fault.STALL],
         "requests": len(outcome.stories),
         "  acknowledged": sum(bool(story.ids) for story in outcome.stories),
         "  deleted": sum(story.deleted for story in outcome.stories),

@@ -191,7 +191,7 @@ def test_a_result_held_after_its_run_is_delivered_as_it_is_when_it_is_approved(s
     judge.rule = review("result")
     client = server.client()
     task = made(client, wait=0)
-    until(lambda: held(server) == [task["id"]])
+    until(lambda: held(server) == [task["id"]], seconds=30)
     waiting = answered(client.get(f"/api/tasks/{task['id']}"))
     assert (waiting["state"], waiting["outputs"]) == ("queued", [])
     kept = server.objects()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workshop import NATIVE, Workshop
 
-from darkroom.core.commands import Submit, Upload
+from darkroom.core.commands import Inline, Submit, Upload
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.task import File, Operation
 from darkroom.janitor import Janitor
@@ -58,3 +60,32 @@ async def test_a_task_that_names_a_removed_input_is_told_to_upload_it_again(tmp_
         with pytest.raises(TaskError) as caught:
             await shop.service.submit(shop.account_id, command, NATIVE)
         assert caught.value.code is Code.NOT_FOUND
+
+
+def unavailable(*_: object) -> Any:
+    raise TaskError(Code.UNAVAILABLE, "The database is away.", retryable=True)
+
+
+async def test_a_file_whose_row_cannot_be_written_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Workshop(tmp_path) as shop:
+        monkeypatch.setattr(shop.store, "add_file", unavailable)
+        with pytest.raises(TaskError) as caught:
+            await uploaded(shop)
+        assert caught.value.code is Code.UNAVAILABLE
+        assert [stat.key async for stat in shop.objects.list()] == []
+
+
+async def test_a_refusal_is_the_same_although_its_inputs_cannot_be_removed_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Workshop(tmp_path, funds=0) as shop:
+        data = base64.b64encode(png(40, 30)).decode()
+        command = Submit(operation=Operation.IMAGE_EDIT, model="fake", inputs=(Inline(data),))
+        monkeypatch.setattr(shop.store, "delete_file", unavailable)
+        with pytest.raises(TaskError) as caught:
+            await shop.service.submit(shop.account_id, command, NATIVE)
+        assert caught.value.code is Code.NO_CREDITS
+        assert "storage.failed" in [record.getMessage() for record in caplog.records]
+        monkeypatch.undo()
+        shop.offset += HOUR + 1
+        assert await janitor(shop, HOUR).remove_inputs() == 1

@@ -136,7 +136,6 @@ class Pipeline:
             if isinstance(result, TaskResult):
                 answer = with_task_headers(answer, result, request.headers if endpoint.poll else None)
         except TaskError as error:
-            await self._service.inputs.discard(kept)
             answer = refusal(dialect, wire, error)
         except ClientDisconnect:
             return Response(status_code=499)
