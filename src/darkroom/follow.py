@@ -17,7 +17,7 @@ from .notices import Notices
 from .service import Service
 
 LOOK = 5.0  # seconds after which a follower looks without having been woken
-SOON = 0.01  # seconds, where the end of a task was written between two reads
+SOON = 0.01  # seconds, where something was written between two reads, and is told by its own number
 PAGE = 100
 
 
@@ -39,19 +39,20 @@ async def follow_task(service: Service, task: Task, after: int | None) -> AsyncG
             events = await service.store.events(task.id)
             task = await service.own_task(task.account_id, task.public_id)
             result = await service.result(task)
+            ahead = bool(events) and not task.parts and (task.state, task.attempt) != events[-1][1:3]
             if told is None:
-                told = events[-1][0] if events else 0
-                yield Update(told, task.state, task.attempt, result)
+                told, state, attempt = events[-1][:3] if events else (0, task.state, task.attempt)
+                yield Update(told, state, attempt, result)
             elif new := [event for event in events if event[0] > told]:
                 for told, state, attempt, _ in new:
                     yield Update(told, state, attempt, result)
-            elif shown != (task.version, result.position) and not task.state.final:
+            elif shown != (task.version, result.position) and not (ahead or task.state.final):
                 yield Update(None, task.state, task.attempt, result)
             if events and events[-1][1].final:
                 return
             shown = task.version, result.position
             yield None
-            await woken(happened, SOON if task.state.final else LOOK)
+            await woken(happened, SOON if ahead or task.state.final else LOOK)
 
 
 def topics(task: Task) -> tuple[str, ...]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from chaos.habits import Habit, Order
-from chaos.story import FINAL, GONE, Story
+from chaos.story import FINAL, GONE, Sighting, Story
 from darkroom.testing.server import NO_TLS
 from server.vendors import Request
 
@@ -78,7 +80,9 @@ class Client:
                 return
             case _:
                 pass
-        links = await self._follow(task_id, story)
+        if self.habit.follows:
+            await self._listen(task_id, story)
+        links = await self._poll(task_id, story)
         for link in links:
             await self._fetch(link, story)
         if order.then == "delete":
@@ -99,7 +103,7 @@ class Client:
             return None
         return story.ids[-1]
 
-    async def _follow(self, task_id: str, story: Story) -> list[str]:
+    async def _poll(self, task_id: str, story: Story) -> list[str]:
         """Poll until the task is final; the links to its results."""
         while True:
             method, path, options = self.habit.vendor.query(task_id)
@@ -113,6 +117,26 @@ class Client:
             if story.seen[-1].state in FINAL:
                 return self.habit.vendor.links(body) if story.seen[-1].state == "succeeded" else []
             await asyncio.sleep(self._random.uniform(0.05, 0.2))
+
+    async def _listen(self, task_id: str, story: Story) -> None:
+        """Follow the task's events to its end; come back with the last number whenever the stream is cut off."""
+        while True:
+            headers = {"Last-Event-ID": str(story.told[-1][0])} if story.told else {}
+            url = f"{self._address}/api/tasks/{task_id}/events"
+            with suppress(httpx.TransportError):
+                async with self._http.stream("GET", url, headers=headers) as response:
+                    if response.status_code == 204:  # all was told before
+                        return
+                    if response.status_code != 200 and not in_trouble(response, None):
+                        story.refused.append(f"a follower was answered {response.status_code}")
+                        return
+                    async for number, data in events(response):
+                        hear(number, data, story)
+                        if story.seen[-1].state in FINAL and number is not None:
+                            return
+            self._turn += 1
+            self.cut_off += 1
+            await asyncio.sleep(self._random.uniform(0.05, 0.4))
 
     async def _cancel(self, task_id: str, story: Story) -> None:
         cancel = self.habit.vendor.cancel
@@ -142,13 +166,17 @@ class Client:
 
     # ---- until there is an answer
 
+    @property
+    def _address(self) -> str:
+        """The server that is asked now."""
+        return self._addresses[self._turn % len(self._addresses)]
+
     async def _ask(self, request: Request, headers: dict[str, str] | None = None) -> Answer:
         """The answer, however often it has to be asked for; the same bytes each time."""
         method, path, options = request
         while True:
-            address = self._addresses[self._turn % len(self._addresses)]
             try:
-                response = await self._http.request(method, address + path, headers=headers, **options)
+                response = await self._http.request(method, self._address + path, headers=headers, **options)
             except httpx.TransportError:
                 self._turn += 1
             else:
@@ -157,6 +185,34 @@ class Client:
                     return response, body
             self.cut_off += 1
             await asyncio.sleep(self._random.uniform(0.05, 0.4))
+
+
+async def events(response: httpx.Response) -> AsyncIterator[tuple[int | None, Any]]:
+    """The server-sent events of an answer that is one of 200: their numbers and data; none of any other answer."""
+    if response.status_code != 200:
+        return
+    fields: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(": ")
+        if line:
+            fields[name] = value
+        else:
+            data = json.loads(fields.get("data", "{}"))
+            if "task" in data:
+                yield int(fields["id"]) if "id" in fields else None, data
+            fields = {}
+
+
+def hear(number: int | None, data: Any, story: Story) -> None:
+    """Write down an event. A numbered one tells a state that began; the task beside it may be further by then."""
+    task = data["task"]
+    now = Sighting(task["state"], task["attempt"], task["progress"])
+    if number is None:
+        story.seen.append(now)
+        return
+    story.told.append((number, data["state"]))
+    same = (now.state, now.attempt) == (data["state"], data["attempt"])
+    story.seen.append(now if same else Sighting(data["state"], data["attempt"]))
 
 
 def json_of(response: httpx.Response) -> Any:

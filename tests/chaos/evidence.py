@@ -25,7 +25,7 @@ SELECT (SELECT COUNT(*) FROM task WHERE finished_at IS NULL) AS tasks,
 
 @dataclass(slots=True)
 class TaskRow:
-    """A task; `history` are its states, `files` the keys of its results with their thumbnails."""
+    """A task; `history` are its states and `numbers` theirs, `files` the keys of its results with their thumbnails."""
 
     id: str
     public_id: str
@@ -38,6 +38,7 @@ class TaskRow:
     results: int = 1
     count: int = 1
     history: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     files: frozenset[str] = frozenset()
 
 
@@ -104,8 +105,10 @@ def unsettled(database: str) -> dict[str, int]:
 def tasks_of(database: str, clients: Mapping[str, str]) -> list[TaskRow]:
     """Every task, with its history."""
     history: dict[str, list[str]] = defaultdict(list)
-    for event in rows(database, "SELECT task_id, state FROM event ORDER BY task_id, n"):
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for event in rows(database, "SELECT task_id, state, n FROM event ORDER BY task_id, n"):
         history[event["task_id"]].append(event["state"])
+        numbers[event["task_id"]].append(event["n"])
     found = []
     for row in rows(database, "SELECT * FROM task ORDER BY seq"):
         artifacts = json.loads(row["artifacts"])
@@ -118,6 +121,7 @@ def tasks_of(database: str, clients: Mapping[str, str]) -> list[TaskRow]:
                 client=clients.get(row["account_id"], "nobody"),
                 results=len(artifacts),
                 history=history[row["id"]],
+                numbers=numbers[row["id"]],
                 files=files,
             )
         )

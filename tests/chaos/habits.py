@@ -52,6 +52,7 @@ class Habit:
     orders: tuple[Order, ...]
     key: bool = False
     wait: float = 0
+    follows: bool = False  # the task's stream of events, to its end
     own_webhook: bool = False  # each native request names its receiver, instead of one webhook for the account
 
     def sighting(self, body: Any) -> Sighting:
@@ -84,7 +85,7 @@ def two_pictures(prompt: str) -> Request:
 
 HABITS = (
     Habit(
-        "native, waiting and canceling",
+        "native, following and canceling",
         NATIVE,
         (
             Order(native("procedural-v1")),
@@ -93,11 +94,11 @@ HABITS = (
             Order(native("fake", steps=2, step_ms=100), ANY, "cancel"),
         ),
         key=True,
-        wait=2,
+        follows=True,
         own_webhook=True,
     ),
     Habit(
-        "native, polling and deleting",
+        "native, waiting and deleting",
         NATIVE,
         (
             Order(native("fake", steps=8, step_ms=50)),
@@ -107,6 +108,7 @@ HABITS = (
             Order(native("fake", outcome="fail_once")),
         ),
         key=True,
+        wait=2,
     ),
     Habit("dimilinks, generating", DIMILINKS, (Order(DIMILINKS.submit),), key=True),
     Habit(

@@ -49,6 +49,7 @@ class Story:
     runs_told: bool = True  # the client's webhook is told of runs, too, and not of ends alone
     ids: list[str] = field(default_factory=list)  # of every answer to a submit, repeated or not
     seen: list[Sighting] = field(default_factory=list)
+    told: list[tuple[int, str]] = field(default_factory=list)  # numbered events of the task's stream
     deleted: bool = False  # and that was confirmed
     refused: list[str] = field(default_factory=list)  # answers that no client should get
     closed: bool = False  # the client has nothing more to do

@@ -28,6 +28,7 @@ class Scene:
         self.family = Story("client", "family", frozenset({"succeeded"}), parts=2, ids=["C"], runs_told=False)
         self.gone = Story("client", "gone", frozenset({"succeeded"}), ids=["D"], deleted=True, seen=[GONE])
         self.twice.seen.append(Sighting("succeeded", 2, 100))
+        self.twice.told = [(2, "running"), (3, "queued"), (4, "running"), (5, "succeeded")]
         self.stories = [self.twice, self.failing, self.family, self.gone]
         for story in self.stories:
             story.closed = True
@@ -73,6 +74,7 @@ def row(task_id: str, public_id: str, state: str = "succeeded", **known: object)
         "cost": int(whole),
         "results": int(whole),
         "history": ["queued", "running", state],
+        "numbers": [*range(1, 1 + len(known.get("history", "abc")))],  # type: ignore[arg-type]
         "files": frozenset({f"tasks/{task_id}/1/0"} if whole else ()),
         **known,
     }
@@ -102,8 +104,8 @@ PLANTED: list[tuple[str, Callable[[Scene], object]]] = [
     ("no request makes two tasks", lambda it: it.twice.ids.append("B")),
     ("no request makes two tasks", lambda it: it.evidence.tasks.append(row("x", "X"))),
     # delivered twice
-    ("no task is delivered twice", lambda it: it.a.history.append("succeeded")),
-    ("no task is delivered twice", lambda it: it.a.history.append("running")),
+    ("no task is delivered twice", lambda it: it.b.history.append("failed")),
+    ("no task is delivered twice", lambda it: it.b.history.append("running")),
     ("no task is delivered twice", lambda it: it.settle("a", "capture", revenue=1)),
     ("no task is delivered twice", lambda it: it.settle("b", "capture", revenue=1)),
     ("no task is delivered twice", lambda it: setattr(it.a, "results", 2)),
@@ -119,6 +121,9 @@ PLANTED: list[tuple[str, Callable[[Scene], object]]] = [
     ("states never go backwards", lambda it: it.gone.seen.append(Sighting("succeeded"))),
     ("states never go backwards", lambda it: it.failing.seen.insert(0, Sighting("canceled"))),
     ("states never go backwards", lambda it: it.failing.seen.__setitem__(slice(None), [Sighting("succeeded")])),
+    ("every event is told once", lambda it: it.twice.told.pop(1)),
+    ("every event is told once", lambda it: it.twice.told.insert(1, (2, "running"))),
+    ("every event is told once", lambda it: it.twice.told.__setitem__(0, (2, "succeeded"))),
     # webhooks
     ("every webhook arrives under one id", lambda it: it.evidence.told.pop()),
     ("every webhook arrives under one id", lambda it: it.evidence.told.append(told("m9", "succeeded", "A"))),

@@ -146,6 +146,19 @@ def states(story: Story) -> str:
     return " ".join(sighting.state for sighting in story.seen)
 
 
+def every_event_is_told_once(stories: Sequence[Story], evidence: Evidence) -> Iterator[str]:
+    """A follower who comes back with the last number that it saw misses nothing, and is told nothing twice."""
+    known = {task.public_id: task for task in evidence.tasks}
+    for story in stories:
+        task = known.get(story.ids[0]) if story.ids else None
+        if task is None or not story.told:
+            continue
+        history = zip(task.numbers, task.history, strict=True)
+        owed = [(number, state) for number, state in history if number >= story.told[0][0]]
+        if story.told != owed:
+            yield f"{story.prompt!r} was told {story.told}; it had to be {owed}"
+
+
 def every_webhook_arrives_under_one_id(stories: Sequence[Story], evidence: Evidence) -> Iterator[str]:
     """Each event that was owed arrived, in the order of the task's history, repeats under the same id, and signed."""
     known = {task.public_id: task for task in evidence.tasks if task.parent_id is None}
@@ -197,6 +210,7 @@ CHECKS: tuple[Check, ...] = (
     no_task_is_delivered_twice,
     the_ledger_adds_up,
     states_never_go_backwards,
+    every_event_is_told_once,
     every_webhook_arrives_under_one_id,
     files_and_rows_agree,
 )
