@@ -19,6 +19,8 @@ from chaos.run import Outcome, run, say, table, told
 from chaos.site import Site, opened
 from postgres import Postgres, installed
 
+ROOM = 512 << 20  # bytes of the disk; what a run keeps must find room on it
+
 
 def main() -> None:
     """Run what is asked for, and say what came of it."""
@@ -57,7 +59,7 @@ async def judged(site: Site, folder: Path, seed: int, kills: int) -> Outcome:
 
 def on_sqlite(folder: Path, seed: int, kills: int) -> Outcome:
     """One server that does everything."""
-    with opened(folder) as site:
+    with opened(folder, room=ROOM) as site:
         return asyncio.run(judged(site, folder, seed, kills))
 
 
@@ -69,7 +71,7 @@ def on_postgres(folder: Path, seed: int, kills: int) -> Outcome:
 
     async def on_database(postgres: Postgres) -> Outcome:
         async with postgres.database() as url:
-            with opened(folder, url) as site:
+            with opened(folder, url, room=ROOM) as site:
                 return await judged(site, folder, seed, kills)
 
     with Postgres(install) as postgres:

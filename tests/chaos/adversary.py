@@ -34,7 +34,7 @@ WEIGHTS = {Fault.SERVER: 5, Fault.STARTING: 1, Fault.ENGINE: 9, Fault.RECEIVER: 
 CALM = 0.8  # seconds between faults, at most
 FULL = 1.5  # seconds that the disk is full, at most
 STALLED = 4.0  # seconds; longer than a lease, so that another server has gone on with what the stalled one does
-MISSES = 200  # looks for a child before the machine counts as one that starts none
+MISSES = 1200  # looks for a child before the machine counts as one that starts none
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,10 @@ class Adversary:
                 await asyncio.to_thread(site.disk.free)
             case Fault.STALL:
                 os.kill(server.pid, signal.SIGSTOP)
-                await asyncio.sleep(STALLED)
-                os.kill(server.pid, signal.SIGCONT)
+                try:
+                    await asyncio.sleep(STALLED)
+                finally:
+                    os.kill(server.pid, signal.SIGCONT)
             case _:
                 assert_never(blow.fault)
 

@@ -123,16 +123,16 @@ class Site:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, postgres: str | None = None) -> Iterator[Site]:
-    """A site that runs: one server on SQLite, or two on the PostgreSQL database at a URL."""
+def opened(folder: Path, postgres: str | None = None, *, room: int = 64 << 20) -> Iterator[Site]:
+    """A site that runs: one server on SQLite, or two on the PostgreSQL database at a URL; `room` in bytes for files."""
     receiver = Receiver(folder / "received")
     with contextlib.ExitStack() as stack:
         if postgres is None:
-            disk = stack.enter_context(full_disk(folder / "server" / "data", room=256 << 20))
+            disk = stack.enter_context(full_disk(folder / "server" / "data", room=room))
             objects, database = disk.folder / "objects", f"sqlite:{disk.folder / 'darkroom.db'}"
             servers = [server_in(folder / "server")]
         else:
-            disk = stack.enter_context(full_disk(folder / "objects", room=256 << 20))
+            disk = stack.enter_context(full_disk(folder / "objects", room=room))
             objects, database = disk.folder, postgres
             servers = [server_in(folder / name, postgres, objects) for name in ("one", "two")]
         for server in servers:

@@ -33,4 +33,4 @@ def checked(outcome: Outcome, kills: int) -> None:
     assert outcome.kills == kills
     assert outcome.cut_off > 0
     assert len(outcome.stories) >= 16
-    assert max(task.history.count("running") for task in outcome.evidence.tasks) > 1
+    assert max(sighting.attempt or 0 for story in outcome.stories for sighting in story.seen) > 1
