@@ -36,9 +36,8 @@ def main() -> None:
     for place, form in enumerate(forms):
         kills = asked.kills * (place + 1) // len(forms) - asked.kills * place // len(forms)
         say(f"{form}: {kills} kills, seed {seed}")
-        outcomes.append(
-            on_sqlite(folder / form, seed, kills) if form == "sqlite" else on_postgres(folder / form, seed, kills)
-        )
+        in_form = on_sqlite if form == "sqlite" else on_postgres
+        outcomes.append(in_form(folder / form, seed, kills))
         say(f"\n{table(outcomes[-1])}\n")
     say(f"{sum(outcome.kills for outcome in outcomes)} kills, {sum(len(o.violations) for o in outcomes)} violations")
     broken = [outcome for outcome in outcomes if outcome.violations]

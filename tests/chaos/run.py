@@ -22,8 +22,8 @@ from chaos.site import Site
 from chaos.story import Story
 from chaos.verdict import Violation, judge
 
-SETTLED_WITHIN = 180.0  # seconds, after the last blow
-STRIKES_WITHIN = 15.0  # seconds for each kill, on a machine that stalls
+SETTLED_WITHIN = 100.0  # seconds, after the last blow
+STRIKES_WITHIN = 10.0  # seconds for each kill, on a machine that stalls
 OLD = 2 * 3600  # seconds
 EVERY = 10.0  # seconds between lines of progress
 

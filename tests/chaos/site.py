@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +72,15 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/{name}"
 
 
+@dataclass(frozen=True)
 class Site:
     """Everything together. `database` is a URL, `objects` the folder of its files."""
 
-    def __init__(
-        self, servers: list[Darkroom], database: str, objects: Path, disk: FullDisk, receiver: Receiver
-    ) -> None:
-        self.servers = servers
-        self.database = database
-        self.objects = objects
-        self.disk = disk
-        self.receiver = receiver
+    servers: list[Darkroom]
+    database: str
+    objects: Path
+    disk: FullDisk
+    receiver: Receiver
 
     @property
     def addresses(self) -> list[str]:
