@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .log import Event, write
 from .objects import Objects
-from .orphans import orphans
+from .orphans import YOUNG, orphans
 from .store import Store
 from .store.credits import Audit
 
@@ -96,16 +96,17 @@ class Doctor:
 
     async def _wrong_uses(self) -> set[str]:
         uses = await self._store.file_uses()
-        doubtful = [name for name, (_, count) in (await self._store.file_rows()).items() if count != uses[name]]
+        doubtful = [name for name, row in (await self._store.file_rows()).items() if row.uses != uses[name]]
         return {name for name in doubtful if await self._store.wrong_uses(name)}
 
     async def _lost_inputs(self) -> set[str]:
         return set(await self._store.file_uses()) - set(await self._store.file_rows())
 
     async def _rows_without_objects(self) -> set[str]:
-        rows = await self._store.file_rows()  # before the objects: an object is stored before its row
+        old = self._clock() - YOUNG  # the row is there first, and a younger one's object may still come
+        rows = await self._store.file_rows()
         stored = {stat.key async for stat in self._objects.list("files")}
-        return {name for name, (key, _) in rows.items() if key not in stored}
+        return {name for name, row in rows.items() if row.key not in stored and row.created_at < old}
 
     async def _results_without_objects(self) -> set[str]:
         keys = await self._store.task_files()

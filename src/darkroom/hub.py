@@ -20,10 +20,11 @@ WEBHOOK = "webhook"  # something is to be sent
 class Hub:
     """Topics are `WORK`, `CANCEL`, `WEBHOOK`, accounts, public ids of tasks, and internal ids of parents.
 
-    Parts know the internal id of their parent.
+    Parts know the internal id of their parent. `closing` says that callers who wait are to be answered now.
     """
 
     def __init__(self) -> None:
+        self.closing = False
         self._watching: dict[str, set[asyncio.Event]] = {}
         self._collecting: dict[str, list[set[str]]] = {}
 
@@ -32,6 +33,11 @@ class Hub:
         for topic in topics:
             for event in self._watching.get(topic, ()):
                 event.set()
+
+    def close(self) -> None:
+        """The server stops: wake everybody, and let nobody wait any longer."""
+        self.closing = True
+        self.notify(*self._watching)
 
     def changed(self, task: Task) -> None:
         """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""

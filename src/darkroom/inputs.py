@@ -23,6 +23,7 @@ from .fetch import Fetcher
 from .log import Event, write
 from .media import Limits, probe
 from .objects import Objects
+from .retention import remove_files
 from .store import Store
 
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
@@ -46,20 +47,21 @@ class Inputs:
         kept = File(
             file_id, f"files/{file_id}", probed.media_type, probed.size, probed.width, probed.height, probed.duration
         )
-        await self.objects.put(kept.key, file)
+        # The row is there before the object: what a crash leaves is forgotten as an input that nobody needs.
+        await self.store.add_file(account_id, kept, self.clock())
         try:
-            await self.store.add_file(account_id, kept, self.clock())
+            await self.objects.put(kept.key, file)
         except BaseException:
             await self.discard([kept])
             raise
         return kept
 
     async def discard(self, files: Sequence[File]) -> None:
-        """Forget files of a request that was refused. What cannot be removed is logged and stays until a sweep."""
+        """Forget files of a request that was refused. What cannot be removed is logged and goes when it is old."""
         for file in files:
             try:
-                await self.store.delete_file(file.id)
                 await self.objects.delete(file.key)
+                await self.store.delete_file(file.id)
             except TaskError as error:
                 write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
 
@@ -68,7 +70,7 @@ class Inputs:
         count = 0
         while files := await self.store.unused_files(before):
             gone = [file for file in files if await self.store.remove_unused_file(file.id, before)]
-            await self.objects.delete(*(file.key for file in gone))
+            await remove_files(self.store, self.objects, *(file.key for file in gone))
             count += len(gone)
             if not gone:
                 break

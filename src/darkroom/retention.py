@@ -1,4 +1,4 @@
-"""The end of results: of tasks that were deleted, and of those whose results were kept long enough.
+"""The end of files: of tasks that were deleted, of results that were kept long enough, of inputs that nobody needs.
 
 Guarantees: the row changes first, in one transaction with a note of what is to be removed; files follow, with their
 thumbnails and whatever failed attempts left; a note goes when nothing is left. So nobody is promised a file that is
@@ -31,17 +31,20 @@ async def expire(store: Store, hub: Hub, now: int) -> int:
     return count
 
 
-async def remove_files(store: Store, objects: Objects, *task_ids: str) -> None:
-    """Remove every file of tasks; what cannot be removed now is logged, and tried again by the next sweep."""
-    for task_id in task_ids:
+async def remove_files(store: Store, objects: Objects, *noted: str) -> None:
+    """Remove what is noted: every file of a task, by its id, or an input, by its key.
+
+    What cannot be removed now is logged, and tried again by the next sweep.
+    """
+    for note in noted:
         try:
-            found = [stat.key async for stat in objects.list(f"tasks/{task_id}/")]
+            found = [note] if "/" in note else [stat.key async for stat in objects.list(f"tasks/{note}/")]
             await objects.delete(*found)
-            await store.end_removal(task_id)
+            await store.end_removal(note)
         except TaskError as error:
-            write(Event.STORAGE_FAILED, level=logging.WARNING, task=task_id, reason=error.detail or error.message)
+            write(Event.STORAGE_FAILED, level=logging.WARNING, task=note, reason=error.detail or error.message)
 
 
 async def remove_noted(store: Store, objects: Objects) -> None:
-    """Remove the files of all tasks that are noted."""
+    """Remove everything that is noted."""
     await remove_files(store, objects, *await store.removals(SWEEP))

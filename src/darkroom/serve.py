@@ -78,6 +78,7 @@ async def serve_async(settings: Settings) -> None:
             write(Event.SERVER_STOPPING)
             server.service.readiness.draining = True
             await asyncio.sleep(settings.drain_seconds)
+            server.service.hub.close()
             end_for_certain()
             http.should_exit = True
             await asyncio.wait({serving}, timeout=DRAIN + 1)

@@ -69,6 +69,37 @@ def test_callers_who_wait_do_not_keep_a_server_from_stopping(tmp_path: Path) -> 
         waiting.join(PATIENCE)
 
 
+def test_callers_who_wait_or_follow_are_answered_when_the_server_stops(tmp_path: Path) -> None:
+    with Darkroom(tmp_path, engines="fake", flags=("--workers", "1")) as server:
+        task_id = submit(server, "fake-process", outcome="hang")
+        until(lambda: rows(server, "state") == [("running",)])
+        paths = [f"/api/tasks/{task_id}?wait=50", f"/api/tasks/{task_id}/events", "/api/events"]
+        answers: list[httpx.Response] = []
+        clients = [server.client() for _ in paths]
+        threads = [
+            threading.Thread(target=lambda at=at, path=path: answers.append(at.get(path)))
+            for at, path in zip(clients, paths, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: connections(server) >= len(paths), seconds=PATIENCE)
+        process = server._process
+        assert process
+        process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert process.wait(PATIENCE) == 0
+        assert [answer.status_code for answer in answers] == [200] * len(paths)
+        assert "Traceback" not in server.log
+
+
+def connections(server: Darkroom) -> int:
+    """How many requests the server is answering, by the sockets that it has open."""
+    port = int(server.address.rpartition(":")[2])
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
+
+
 def wait(server: Darkroom, task_id: str) -> None:
     """Wait for a task, whatever comes of it."""
     with contextlib.suppress(httpx.HTTPError):

@@ -213,37 +213,61 @@ async def test_what_a_held_task_made_is_no_orphan_however_long_nobody_looks_at_i
     assert await patient.objects.stat(key) is not None
 
 
-async def test_orphans_are_swept_without_a_doctor(patient):
-    keys = ["files/file_9", "tasks/gone/1/0", f"tasks/{patient.done.id}/0/0", "mine/own", ".incoming/half"]
-    for key in [*keys[:4], "tasks/gone/2/0"]:
+async def test_orphans_of_this_database_are_swept_without_a_doctor(patient):
+    gone = await submitted(patient.store, patient.account, price=1)
+    canceled = await moved(patient.store, gone, Trigger.CANCEL)
+    assert await patient.store.delete(canceled)
+    ours = [f"tasks/{gone.id}/1/0", f"tasks/{patient.done.id}/0/0", ".incoming/half"]
+    others = ["files/file_9", "tasks/nobodys/1/0", "mine/own", f"tasks/{patient.running.id}/1/0"]
+    young = f"tasks/{gone.id}/2/0"
+    for key in [*ours[:2], *others, young]:
         await patient.objects.put(key, b"x")
-    (patient.folder / keys[4]).write_bytes(b"x")
-    for key in keys:
+    (patient.folder / ours[2]).write_bytes(b"x")
+    for key in [*ours, *others]:
         patient.age(key)
     now = time.time_ns() // 1_000_000
-    assert await remove_orphans(patient.store, patient.objects, now) == 4
+    assert await remove_orphans(patient.store, patient.objects, now) == 3
     left = {str(path.relative_to(patient.folder)) for path in patient.folder.rglob("*") if path.is_file()}
-    assert left == {"mine/own", "tasks/gone/2/0", patient.file.key, f"tasks/{patient.done.id}/1/0"}
+    assert left == {*others, young, patient.file.key, f"tasks/{patient.done.id}/1/0"}
     assert await remove_orphans(patient.store, patient.objects, now) == 0
 
 
+async def test_a_server_on_the_wrong_database_removes_nothing(patient, tmp_path):
+    """Nor does one whose database was restored from an old backup, or that shares its storage with another."""
+    other = await Store.open(f"sqlite:{tmp_path}/other.db")
+    before = {stat.key async for stat in patient.objects.list()}
+    for key in before:
+        patient.age(key)
+    assert await remove_orphans(other, patient.objects, time.time_ns() // 1_000_000) == 0
+    assert {stat.key async for stat in patient.objects.list()} == before
+    await other.close()
+
+
+async def test_an_input_that_is_still_being_stored_is_not_taken_for_lost(patient):
+    coming = File("file_2", "files/file_2", "image/png", 3, 1, 1)
+    await patient.store.add_file(patient.account, coming, time.time_ns() // 1_000_000)
+    assert await patient.examined(repair=True) == {}
+    assert await patient.store.file("file_2") is not None
+
+
 async def test_the_sweep_of_orphans_outlives_a_database_that_fails(patient, monkeypatch):
-    sweeping = asyncio.create_task(
-        sweep_orphans(patient.store, patient.objects, lambda: time.time_ns() // 1_000_000, first=0, period=0.01)
-    )
+    key = f"tasks/{patient.done.id}/0/0"
+    await patient.objects.put(key, b"x")
+    patient.age(key)
     asked = asyncio.Event()
 
-    async def broken(file_id: str) -> None:
+    async def broken(task_id: str, *, known: bool) -> None:
         asked.set()
         raise OSError("no database")
 
-    monkeypatch.setattr(patient.store, "file", broken)
-    await patient.objects.put("files/file_9", b"x")
-    patient.age("files/file_9")
+    monkeypatch.setattr(patient.store, "objects_of_task", broken)
+    sweeping = asyncio.create_task(
+        sweep_orphans(patient.store, patient.objects, lambda: time.time_ns() // 1_000_000, first=0, period=0.01)
+    )
     async with asyncio.timeout(30):
         await asked.wait()
         monkeypatch.undo()
-        while await patient.objects.stat("files/file_9") is not None:
+        while await patient.objects.stat(key) is not None:
             await asyncio.sleep(0.01)
     assert not sweeping.done()
     sweeping.cancel()

@@ -62,6 +62,14 @@ async def test_a_task_that_names_a_removed_input_is_told_to_upload_it_again(tmp_
         assert caught.value.code is Code.NOT_FOUND
 
 
+class Crash(BaseException):
+    """The process ends here."""
+
+
+def crash(*_: object) -> Any:
+    raise Crash
+
+
 def unavailable(*_: object) -> Any:
     raise TaskError(Code.UNAVAILABLE, "The database is away.", retryable=True)
 
@@ -73,6 +81,38 @@ async def test_a_file_whose_row_cannot_be_written_is_not_kept(tmp_path: Path, mo
             await uploaded(shop)
         assert caught.value.code is Code.UNAVAILABLE
         assert [stat.key async for stat in shop.objects.list()] == []
+
+
+async def test_a_file_that_cannot_be_stored_has_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Workshop(tmp_path) as shop:
+        monkeypatch.setattr(shop.objects, "put", unavailable)
+        with pytest.raises(TaskError):
+            await uploaded(shop)
+        assert await shop.store.file_rows() == {}
+
+
+async def test_what_a_crash_leaves_of_an_input_is_removed_like_one_that_nobody_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between row and object there is a row, between the end of the row and that of the object there is a note."""
+    async with Workshop(tmp_path) as shop:
+        with monkeypatch.context() as patched:
+            patched.setattr(shop.objects, "put", crash)
+            patched.setattr(shop.store, "delete_file", crash)
+            with pytest.raises(Crash):
+                await uploaded(shop)
+        assert len(await shop.store.file_rows()) == 1
+        whole = await uploaded(shop)
+        shop.offset += HOUR + 1
+        with monkeypatch.context() as patched:
+            patched.setattr(shop.objects, "delete", crash)
+            with pytest.raises(Crash):
+                await janitor(shop, HOUR).remove_inputs()
+        assert await janitor(shop, HOUR).remove_inputs() + len(await shop.store.removals()) == 2
+        await janitor(shop, HOUR).sweep_results()
+        assert await shop.store.file_rows() == {}
+        assert await shop.store.removals() == []
+        assert await shop.objects.stat(whole.key) is None
 
 
 async def test_a_refusal_is_the_same_although_its_inputs_cannot_be_removed_now(

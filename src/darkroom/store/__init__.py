@@ -28,6 +28,7 @@ from .scripts import (
     expire_script,
     listed,
     one_query,
+    remove_file_script,
     submit_script,
 )
 
@@ -211,12 +212,12 @@ class Store(Accounts, Checks):
         return await self._database.write(lambda: expire_script(task, now))
 
     async def removals(self, limit: int = 100) -> list[str]:
-        """Internal ids of tasks whose files are to be removed."""
+        """What is to be removed: internal ids of tasks, for all their files, and keys of inputs."""
         return [row["task_id"] for row in await self._database.read("removals", limit=limit)]
 
-    async def end_removal(self, task_id: str) -> None:
-        """The files of a task have been removed."""
-        await self._database.write(lambda: one_query("end_removal", {"task_id": task_id}))
+    async def end_removal(self, noted: str) -> None:
+        """What was noted has been removed."""
+        await self._database.write(lambda: one_query("end_removal", {"task_id": noted}))
 
     async def due(self, limit: int) -> int:
         """How many tasks wait for a worker, counted up to `limit`."""
@@ -318,9 +319,8 @@ class Store(Accounts, Checks):
         return [File(*row) for row in rows]
 
     async def remove_unused_file(self, file_id: str, before: int) -> bool:
-        """Forget a file of `unused_files`; false when a task has come to need it meanwhile."""
-        params = {"id": file_id, "before": before}
-        return bool(await self._database.write(lambda: one_query("remove_unused_file", params)))
+        """Forget a file of `unused_files`, and note its object; false when a task has come to need it meanwhile."""
+        return await self._database.write(lambda: remove_file_script(file_id, before))
 
     async def signing_keys(self) -> list[tuple[str, str, int, int]]:
         """The keys that sign links, newest first: id, hex secret, when made, and how long their links live (ms)."""

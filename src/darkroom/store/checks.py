@@ -37,6 +37,15 @@ class Lines:
     sums: Sums
 
 
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file that was handed in: its object's key, how many tasks are said to need it, when it came (UTC ms)."""
+
+    key: str
+    uses: int
+    created_at: int
+
+
 class Checks:
     """Queries of the doctor, over a database. Everything is named by ids that an operator can look up."""
 
@@ -81,12 +90,12 @@ class Checks:
         """Parents and parts that do not agree."""
         return [row["id"] for row in await self._database.read("wrong_families")]
 
-    async def file_rows(self) -> dict[str, tuple[str, int]]:
-        """Every file that was handed in: id to object key and how many tasks are said to need it."""
-        found: dict[str, tuple[str, int]] = {}
+    async def file_rows(self) -> dict[str, FileRow]:
+        """Every file that was handed in, by id."""
+        found: dict[str, FileRow] = {}
         after = ""
         while rows := await self._database.read("stored_files", after=after, limit=PAGE):
-            found |= {row["id"]: (row["object_key"], row["uses"]) for row in rows}
+            found |= {row["id"]: FileRow(row["object_key"], row["uses"], row["created_at"]) for row in rows}
             after = rows[-1]["id"]
         return found
 
@@ -114,12 +123,15 @@ class Checks:
             after = rows[-1]["seq"]
         return keys
 
-    async def objects_of_task(self, task_id: str) -> frozenset[str] | None:
-        """Object keys of a finished task's results, none of one that is gone; `None` for one that may still store."""
+    async def objects_of_task(self, task_id: str, *, known: bool = False) -> frozenset[str] | None:
+        """Object keys of a finished task's results, none of one that is gone; `None` for one that may still store.
+
+        With `known` also for one that nothing here has ever heard of; of a task that is gone the ledger has.
+        """
         rows = await self._database.read("objects_of_task", id=task_id)
-        if rows and rows[0]["finished_at"] is None:
-            return None
-        return keys_of(rows[0]["artifacts"]) if rows else frozenset()
+        if rows:
+            return None if rows[0]["finished_at"] is None else keys_of(rows[0]["artifacts"])
+        return frozenset() if not known or await self._database.read("paid_for", id=task_id) else None
 
     async def repair_balance(self, account_id: str, audit: Audit) -> None:
         """Make an account's balance the sum of its ledger."""

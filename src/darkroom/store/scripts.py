@@ -195,6 +195,14 @@ def delete_script(task: Task) -> Script[bool]:
     return True
 
 
+def remove_file_script(file_id: str, before: int) -> Script[bool]:
+    """The row of an input that nobody needs is gone, and its object is noted, to be removed."""
+    gone = yield "remove_unused_file", {"id": file_id, "before": before}
+    for row in gone:
+        yield "add_removal", {"task_id": row["object_key"]}
+    return bool(gone)
+
+
 def add_event(account_id: str, task_id: str, n: int, state: State, attempt: int, now: int) -> Script[None]:
     """One line of a task's history."""
     yield "add_event", event_row(account_id, task_id, n, state, attempt, now)

@@ -58,7 +58,7 @@ SELECT part.public_id AS id FROM task AS part
 WHERE part.parent_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM task AS parent WHERE parent.id = part.parent_id)
 
 -- name: stored_files
-SELECT id, object_key, uses FROM file WHERE id > :after ORDER BY id LIMIT :limit
+SELECT id, object_key, uses, created_at FROM file WHERE id > :after ORDER BY id LIMIT :limit
 
 -- name: needed_inputs
 SELECT id, inputs, seq FROM task WHERE finished_at IS NULL AND parts = 0 AND seq > :after ORDER BY seq LIMIT :limit
@@ -69,6 +69,10 @@ SELECT artifacts, seq FROM task WHERE seq > :after AND artifacts <> '[]' ORDER B
 
 -- name: objects_of_task
 SELECT finished_at, artifacts FROM task WHERE id = :id
+
+-- name: paid_for
+-- Whether the ledger knows a task.
+SELECT 1 AS known FROM entry WHERE task_id = :id LIMIT 1
 
 -- name: wrong_uses
 -- Whether a file's count is wrong, at one moment.

@@ -326,7 +326,7 @@ SELECT public_ids FROM batch WHERE task_id = :task_id
 DELETE FROM batch WHERE task_id = :task_id
 
 -- name: add_removal
--- The files of a task are to be removed.
+-- The files of a task, by its id, or an input, by its key, are to be removed.
 INSERT INTO removal (task_id) VALUES (:task_id) ON CONFLICT DO NOTHING
 
 -- name: removals
@@ -396,4 +396,4 @@ WHERE uses = 0 AND used_at < :before ORDER BY used_at LIMIT :limit
 
 -- name: remove_unused_file
 -- No row when a task has come to need it meanwhile.
-DELETE FROM file WHERE id = :id AND uses = 0 AND used_at < :before RETURNING id
+DELETE FROM file WHERE id = :id AND uses = 0 AND used_at < :before RETURNING object_key
