@@ -161,3 +161,13 @@ async def test_a_lost_hint_costs_time_and_nothing_else(tmp_path: Path, monkeypat
             assert (await waiting).task.state is State.SUCCEEDED
             monkeypatch.undo()
             worker.stop()
+
+
+async def test_a_hub_that_closes_wakes_everybody() -> None:
+    hub = Hub()
+    with hub.watch("a") as first, hub.watch("b", WORK) as second:
+        assert not hub.closing()
+        hub.close()
+        assert hub.closing()
+        assert first.is_set()
+        assert second.is_set()

@@ -52,7 +52,7 @@ async def follow_task(service: Service, task: Task, after: int | None) -> AsyncG
                 return
             shown = task.version, result.position
             yield None
-            if service.hub.closing:
+            if service.hub.closing():
                 return
             await woken(happened, SOON if ahead or task.state.final else LOOK)
 
@@ -72,7 +72,7 @@ async def follow_account(service: Service, account_id: str, after: int | None) -
                 versions[task.id] = task.version
                 yield Update(None, task.state, task.attempt, await service.result(task))
         yield Update(after, None, 0, None)
-        if service.hub.closing:
+        if service.hub.closing():
             return
         notices_of = Notices(service.store, service.hub, reread=LOOK).follow(account_id, after)
         async with aclosing(notices_of):
@@ -88,7 +88,7 @@ async def follow_account(service: Service, account_id: str, after: int | None) -
                         remember(versions, found)
                         yield Update(None, found.state, found.attempt, await service.result(found))
                 yield None
-                if service.hub.closing:
+                if service.hub.closing():
                     return
 
 

@@ -20,11 +20,11 @@ WEBHOOK = "webhook"  # something is to be sent
 class Hub:
     """Topics are `WORK`, `CANCEL`, `WEBHOOK`, accounts, public ids of tasks, and internal ids of parents.
 
-    Parts know the internal id of their parent. `closing` says that callers who wait are to be answered now.
+    Parts know the internal id of their parent.
     """
 
     def __init__(self) -> None:
-        self.closing = False
+        self._closing = False
         self._watching: dict[str, set[asyncio.Event]] = {}
         self._collecting: dict[str, list[set[str]]] = {}
 
@@ -36,8 +36,12 @@ class Hub:
 
     def close(self) -> None:
         """The server stops: wake everybody, and let nobody wait any longer."""
-        self.closing = True
+        self._closing = True
         self.notify(*self._watching)
+
+    def closing(self) -> bool:
+        """Whether callers who wait are to be answered now."""
+        return self._closing
 
     def changed(self, task: Task) -> None:
         """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""

@@ -236,7 +236,7 @@ class Service:
             if task.parts:
                 changed = watches.enter_context(self.hub.watch(task.id))
                 task = await self.own_task(account_id, public_id)
-            while not (task.state.final or self.hub.closing) and (left := deadline - time.monotonic()) > 0:
+            while not (task.state.final or self.hub.closing()) and (left := deadline - time.monotonic()) > 0:
                 await woken(changed, min(left, REREAD))
                 task = await self.own_task(account_id, public_id)
             return task
