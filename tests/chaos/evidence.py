@@ -68,12 +68,12 @@ class Told:
 
 @dataclass(slots=True)
 class Evidence:
-    """All of it. `balances` are (available, held) of each client's account; `inputs` the keys of files with a row."""
+    """All of it. `balances` are (available, held) of each client's account; `inputs` say how many tasks need a key."""
 
     tasks: list[TaskRow] = field(default_factory=list)
     ledger: list[LedgerLine] = field(default_factory=list)
     balances: dict[str, tuple[int, int]] = field(default_factory=dict)
-    inputs: frozenset[str] = frozenset()
+    inputs: dict[str, int] = field(default_factory=dict)
     stored: frozenset[str] = frozenset()
     told: list[Told] = field(default_factory=list)
     bugs: list[str] = field(default_factory=list)  # lines of the servers' logs that no fault explains
@@ -158,7 +158,7 @@ def collect(
         tasks=tasks_of(database, clients),
         ledger=ledger_of(database, clients),
         balances={row["name"]: (row["free"] + row["paid"], row["held"]) for row in accounts},
-        inputs=frozenset(row["object_key"] for row in rows(database, "SELECT object_key FROM file")),
+        inputs={row["object_key"]: row["uses"] for row in rows(database, "SELECT object_key, uses FROM file")},
         stored=frozenset(str(path.relative_to(objects)) for path in objects.rglob("*") if path.is_file()),
         told=[told_of(line, receivers) for line in received],
         bugs=[line for log in logs for line in log.splitlines() if is_bug(line)],

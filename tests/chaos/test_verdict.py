@@ -39,7 +39,7 @@ class Scene:
         self.evidence = Evidence(
             tasks=[self.a, self.b, self.c, *self.parts],
             ledger=[LedgerLine("client", None, "grant", 100, 0, bank=-100)],
-            inputs=frozenset({"files/1"}),
+            inputs={"files/1": 1, "files/2": 0},
             told=[
                 told("m1", "running", "A"),
                 told("m2", "running", "A"),
@@ -55,7 +55,7 @@ class Scene:
         self.settle("b", "release", available=1)
         self.settle("d", "capture", revenue=1)
         self.evidence.balances = {"client": (96, 0)}
-        self.evidence.stored = self.evidence.inputs.union(*(task.files for task in self.evidence.tasks))
+        self.evidence.stored = frozenset({"files/1"}).union(*(task.files for task in self.evidence.tasks))
 
     def settle(self, task_id: str, kind: str, available: int = 0, revenue: int = 0) -> None:
         self.evidence.ledger += [

@@ -195,9 +195,10 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def files_and_rows_agree(_: Sequence[Story], evidence: Evidence) -> Iterator[str]:
-    """Each stored file is somebody's, and what rows promise is stored."""
-    wanted = evidence.inputs | {key for task in evidence.tasks for key in task.files}
-    yield from (f"{key} is an orphan" for key in sorted(evidence.stored - wanted))
+    """Each stored file is somebody's, and what rows promise is stored; an input that nobody needs is no promise."""
+    results = {key for task in evidence.tasks for key in task.files}
+    wanted = results | {key for key, tasks in evidence.inputs.items() if tasks}
+    yield from (f"{key} is an orphan" for key in sorted(evidence.stored - results - evidence.inputs.keys()))
     yield from (f"{key} is not there" for key in sorted(wanted - evidence.stored))
 
 
