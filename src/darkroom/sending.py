@@ -69,7 +69,10 @@ class Sender:
             )
 
     async def _exchange(self, lane: str, request: httpcore.Request) -> Outcome:
-        response = await self._pool(lane).handle_async_request(request)
+        try:
+            response = await self._pool(lane).handle_async_request(request)
+        except AttributeError as error:  # anyio's word under uvloop for a connection that ended as soon as it was made
+            raise httpcore.ReadError from error
         try:
             read = 0
             async for chunk in response.aiter_stream():
