@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
 
+from .core.errors import TaskError
 from .core.review import made_before
 from .core.task import Artifact, Task
+from .log import Event, write
 from .objects import Objects
 
 
@@ -40,7 +43,9 @@ def made_of(task: Task) -> tuple[Artifact, ...]:
 
 
 async def discard(objects: Objects, task: Task) -> None:
-    """Remove what an ended task made and nobody will see."""
+    """Remove what an ended task made and nobody will see. What cannot be removed is logged and stays until a sweep."""
     keys = [key for item in made_of(task) for key in (item.key, item.thumbnail_key) if key]
-    if keys:
+    try:
         await objects.delete(*keys)
+    except TaskError as error:
+        write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
