@@ -58,6 +58,9 @@ class Unheard:
     def progress(self, percent: int, note: str = "") -> None:
         """Take note of nothing."""
 
+    def preview(self, picture: Path) -> None:
+        """Look at nothing."""
+
 
 class Shop:
     """Makes jobs in a folder of its own, and says how long they take."""

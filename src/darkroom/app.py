@@ -42,6 +42,7 @@ from .objects import Objects
 from .objects.signing import Signer
 from .orphans import sweep_orphans
 from .positions import Positions
+from .previews import Previews
 from .rates import WrongKeys
 from .reach import Reach
 from .readiness import Readiness
@@ -166,6 +167,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 catalog,
                 hub,
                 estimates,
+                Previews(objects, shown=not (moderation.wanted or settings.label)),
                 workdir=stack.enter_context(work_folder(settings.data_dir / "work", name)),
                 slots=slots,
                 policy=policy,

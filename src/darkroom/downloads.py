@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .core import commands
 from .core.commands import Archive, Content
 from .core.errors import Code, TaskError
 from .core.task import Artifact, Task
+from .previews import MEDIA_TYPE, preview_key
 
 if TYPE_CHECKING:
     from .service import Service
@@ -40,6 +42,16 @@ async def download(service: Service, command: commands.Download) -> Content:
         raise TaskError(Code.NOT_FOUND, "This result has no thumbnail.")
     stat = await service.objects.stat(artifact.thumbnail_key)
     return content(artifact.thumbnail_key, "image/webp", stat.size if stat else 0, f"{name}-thumbnail")
+
+
+async def download_preview(service: Service, command: commands.DownloadPreview) -> Content:
+    """The picture that shows a task's work, by a signed link."""
+    service.signer.verify(command.signature, service.clock())
+    task = await service.store.task(command.task_id)
+    stat = await service.objects.stat(preview_key(task)) if task is not None and task.shown else None
+    if task is None or stat is None:
+        raise TaskError(Code.NOT_FOUND, "There is no preview: the task does not run, or has shown nothing yet.")
+    return replace(content(stat.key, MEDIA_TYPE, stat.size, f"{task.public_id}-preview"), etag=stat.etag)
 
 
 async def read_result(service: Service, account_id: str, command: commands.ReadResult) -> Content:

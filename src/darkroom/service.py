@@ -40,7 +40,7 @@ from .core.machine import Policy, decide
 from .core.task import File, State, Task, Trigger
 from .core.webhook_commands import WebhookCommand
 from .dialects import Dialect
-from .downloads import archive, download, download_file, read_result
+from .downloads import archive, download, download_file, download_preview, read_result
 from .estimates import Estimates, retry_after
 from .hub import CANCEL, WEBHOOK, WORK, Hub, woken
 from .inputs import Inputs
@@ -102,6 +102,8 @@ class Service:
                 return await download(self, command)
             case commands.DownloadFile():
                 return await download_file(self, command)
+            case commands.DownloadPreview():
+                return await download_preview(self, command)
             case commands.DownloadHeld():
                 return await download_held(self, command)
             case commands.ReadAll():

@@ -26,6 +26,7 @@ from .estimates import Estimates
 from .folders import Folders
 from .hub import CANCEL, WORK, Hub, woken
 from .log import Event, write, write_failure, write_outcome
+from .previews import Previews
 from .results import Results
 from .service import Clock, utc_now
 from .store import Store, Verdict
@@ -46,7 +47,8 @@ class Attempt:
     worker: Worker
     percent: int = 0
     stage: str = ""
-    reported: tuple[int, str] = (0, "")
+    previews: int = 0
+    reported: tuple[int, str, int] = (0, "", 0)
     began: float = field(default_factory=time.monotonic)
     renewed: float = field(default_factory=time.monotonic)
     stop: Trigger | None = None
@@ -64,6 +66,11 @@ class Attempt:
         """Remember progress; the next pulse reports it."""
         self.percent = max(self.percent, min(99, percent))
         self.stage = stage or self.stage
+
+    async def preview(self, picture: Path) -> None:
+        """Store a picture of the work; the next pulse tells that there is one."""
+        if await self.worker.previews.keep(self.task, picture):
+            self.previews += 1
 
     async def checkpoint(self, value: str) -> None:
         """Save what a later attempt needs; returns when it is stored, however often that has to be tried."""
@@ -89,6 +96,7 @@ class Worker:
         catalog: Catalog,
         hub: Hub,
         estimates: Estimates,
+        previews: Previews,
         *,
         workdir: Path,
         slots: int,
@@ -103,6 +111,7 @@ class Worker:
         self._catalog = catalog
         self._hub = hub
         self._estimates = estimates
+        self.previews = previews
         self._folders = Folders(workdir)
         self._slots = slots
         self._policy = policy
@@ -217,6 +226,8 @@ class Worker:
             trigger, error = attempt.stop, None  # whatever an engine says when it is stopped
         elif error is not None:
             trigger = after_failure(task, error, self._policy)
+        if attempt.previews:
+            await self.previews.remove(task)
         if attempt.lost or not await self._finish(attempt, trigger, error, artifacts, warnings):
             write(Event.TASK_LOST, level=logging.WARNING, task=task.id, attempt=task.attempt)
             await self._results.discard(artifacts)
@@ -321,17 +332,23 @@ class Worker:
                     attempt
                     for attempt in self._attempts
                     if at_once
-                    or (attempt.percent, attempt.stage) != attempt.reported
+                    or (attempt.percent, attempt.stage, attempt.previews) != attempt.reported
                     or now - attempt.renewed > min(HEARTBEAT, self._lease / 3000)
                 ]
                 await asyncio.gather(*(self.renew(attempt) for attempt in due))
 
     async def renew(self, attempt: Attempt, checkpoint: str | None = None) -> bool:
         """Send one heartbeat; stop an attempt that was canceled or whose lease is lost. False if it did not arrive."""
-        percent, stage = attempt.percent, attempt.stage
+        percent, stage, previews = news = attempt.percent, attempt.stage, attempt.previews
         try:
             verdict = await self._store.heartbeat(
-                attempt.task, self._clock(), self._lease, progress=percent, stage=stage, checkpoint=checkpoint
+                attempt.task,
+                self._clock(),
+                self._lease,
+                progress=percent,
+                stage=stage,
+                checkpoint=checkpoint,
+                previews=previews if previews > attempt.reported[2] else 0,
             )
         except Exception as error:  # noqa: BLE001 - the pulse must outlive everything, or every lease is lost
             write_failure("heartbeat", error)
@@ -339,8 +356,8 @@ class Worker:
         attempt.renewed = time.monotonic()
         if checkpoint is not None:
             attempt.task = replace(attempt.task, checkpoint=checkpoint)
-        if (percent, stage) != attempt.reported:
-            attempt.reported = percent, stage
+        if news != attempt.reported:
+            attempt.reported = news
             self._hub.changed(attempt.task)
         if verdict is Verdict.CANCEL:
             attempt.end(Trigger.CANCEL)

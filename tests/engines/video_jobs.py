@@ -27,10 +27,14 @@ class Progress:
     def __init__(self) -> None:
         self.percents: list[int] = []
         self.notes: list[str] = []
+        self.pictures: list[bytes] = []
 
     def progress(self, percent: int, note: str = "") -> None:
         self.percents.append(percent)
         self.notes.append(note)
+
+    def preview(self, picture: Path) -> None:
+        self.pictures.append(picture.read_bytes())
 
 
 def model_of(name: str) -> Model:

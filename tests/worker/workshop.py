@@ -34,6 +34,7 @@ from darkroom.media import Limits
 from darkroom.objects import Objects
 from darkroom.objects.signing import Signer, SigningKey
 from darkroom.positions import Positions
+from darkroom.previews import Previews
 from darkroom.results import Results
 from darkroom.service import Service, utc_now
 from darkroom.store import Store
@@ -165,6 +166,7 @@ class Workshop:
             self.catalog,
             self.hub,
             self.estimates,
+            Previews(self.results.objects),
             workdir=self.folder / "work" / name,
             policy=self.policy,
             clock=self.now,

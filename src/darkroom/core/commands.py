@@ -174,6 +174,14 @@ class DownloadFile:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadPreview:
+    """Read the picture that shows the work of a running task, by a signed link."""
+
+    task_id: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadHeld:
     """Read what a held task's run made, by a signed link."""
 
@@ -220,7 +228,7 @@ class ListEntries:
 TaskCommand = Submit | SubmitBatch | Get | List | Cancel | Delete
 OperatorCommand = AdminCommand | ReviewCommand
 OwnCommand = TaskCommand | KeepFile | ReadResult | GetAccount | ListEntries | WebhookCommand | OperatorCommand
-OpenCommand = Download | DownloadFile | DownloadHeld | ListModels | CheckHealth | Login
+OpenCommand = Download | DownloadFile | DownloadPreview | DownloadHeld | ListModels | CheckHealth | Login
 LinkedCommand = ReadAll | Follow
 Command = OwnCommand | OpenCommand | LinkedCommand
 

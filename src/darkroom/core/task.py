@@ -137,6 +137,7 @@ class Task:
 
     `stage` is what a running task does now, in its engine's word, or `STORING`.
     Its results are kept until `expires_at`, where that is set, and gone since `expired_at`.
+    `previews` counts the pictures of its work that attempt `previews_of` has shown.
     `key_id` is the API key that it was submitted with.
     A task with `children` has no run of its own: `family.combine` computes its state from theirs.
     """
@@ -163,6 +164,8 @@ class Task:
     lease_until: int | None = None
     cancel: bool = False
     checkpoint: str | None = None
+    previews: int = 0
+    previews_of: int = 0
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
@@ -181,3 +184,8 @@ class Task:
     expires_at: int | None = None
     expired_at: int | None = None
     version: int = 0
+
+    @property
+    def shown(self) -> int:
+        """The number of the picture that shows its work now; 0 if there is none."""
+        return self.previews if self.state is State.RUNNING and self.previews_of == self.attempt else 0

@@ -53,6 +53,9 @@ class Context(Protocol):
     async def progress(self, percent: int, note: str = "") -> None:
         """Report 0 to 100; never goes back."""
 
+    async def preview(self, picture: Path) -> None:
+        """Show what there is so far: a small WebP file under `workdir`, each time another one; or never."""
+
     async def checkpoint(self, value: str) -> None:
         """Save what a later attempt needs to continue; durable when this returns."""
 

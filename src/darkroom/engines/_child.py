@@ -54,6 +54,9 @@ class Report(Protocol):
     def progress(self, percent: int, note: str = "") -> None:
         """Report 0 to 100 as often as is convenient; a lower number than before counts as the same."""
 
+    def preview(self, picture: Path) -> None:
+        """Show what there is so far: a small WebP file below the job's workdir, each time another one."""
+
 
 class Call(msgspec.Struct, tag=True):
     """Parent to child: run the function."""
@@ -62,10 +65,11 @@ class Call(msgspec.Struct, tag=True):
 
 
 class Progress(msgspec.Struct, tag=True, frozen=True):
-    """Child to parent: how far the work is, 0 to 100."""
+    """Child to parent: how far the work is, 0 to 100, and the last picture of it."""
 
     percent: int
     note: str
+    picture: Path | None = None
 
 
 class Result(msgspec.Struct, tag=True):
@@ -96,7 +100,7 @@ def pack(message: Call | Answer) -> bytes:
 
 def to_type(value: Any, wanted: Any) -> Any:
     """Plain data as the type that the receiver asked for, or `msgspec.ValidationError`."""
-    return msgspec.convert(value, wanted, dec_hook=_from_plain)
+    return msgspec.convert(value, wanted, dec_hook=from_plain)
 
 
 def _to_plain(value: Any) -> Any:
@@ -105,7 +109,8 @@ def _to_plain(value: Any) -> Any:
     raise NotImplementedError(f"{type(value).__name__} cannot be sent to another process")
 
 
-def _from_plain(wanted: type, value: Any) -> Any:
+def from_plain(wanted: type, value: Any) -> Any:
+    """What msgspec does not know by itself, from plain data."""
     if issubclass(wanted, Path) and isinstance(value, str):
         return wanted(value)
     raise NotImplementedError(f"{wanted.__name__} cannot be received from another process")
@@ -128,10 +133,18 @@ class Reporter:
             percent = max(self._latest.percent, min(100, int(percent)))
             if percent == self._latest.percent and note == self._latest.note:
                 return
-            self._latest = Progress(percent, note)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._tell, daemon=True)
-                self._thread.start()
+            self._take(Progress(percent, note, self._latest.picture))
+
+    def preview(self, picture: Path) -> None:
+        """Take note of a picture, from any thread."""
+        with self._lock:
+            self._take(Progress(self._latest.percent, self._latest.note, picture))
+
+    def _take(self, latest: Progress) -> None:
+        self._latest = latest
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._tell, daemon=True)
+            self._thread.start()
         if not self._news.is_set():
             self._news.set()
 

@@ -19,6 +19,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -26,11 +27,14 @@ import msgspec
 from ..core.catalog import Model
 from ..core.errors import Code, TaskError
 from . import Context, Job, Output
-from ._child import LENGTH, Answer, Call, Failed, Progress, Result, pack, to_type
+from ._child import LENGTH, Answer, Call, Failed, Progress, Result, from_plain, pack, to_type
 
 T = TypeVar("T")
 
 OnProgress = Callable[[int, str], Awaitable[None]]
+OnPicture = Callable[[Path], Awaitable[None]]
+
+read_answer = msgspec.msgpack.Decoder(Answer, dec_hook=from_plain).decode
 
 # One thread for each child: several slots fill the machine without fighting over its cores.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1")
@@ -67,14 +71,20 @@ class Child:
         """The process id, for logs; `None` without a process."""
         return self._process.pid if self._process is not None and self.alive else None
 
-    async def call(self, argument: Any, result_type: type[T], on_progress: OnProgress | None = None) -> T:
+    async def call(
+        self,
+        argument: Any,
+        result_type: type[T],
+        on_progress: OnProgress | None = None,
+        on_picture: OnPicture | None = None,
+    ) -> T:
         """Run the function; what it raises, or how it died, is a `TaskError`. Canceling this kills the process."""
         try:
             frame = pack(Call(argument))
         except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
             raise broken(f"the argument for {self.target} cannot be sent: {error}") from error
         async with self._turn:
-            answer = await self._exchange(frame, on_progress)
+            answer = await self._exchange(frame, on_progress, on_picture)
         match answer:
             case Failed():
                 raise TaskError(
@@ -103,13 +113,15 @@ class Child:
         async with self._turn:
             await self._reap()
 
-    async def _exchange(self, frame: bytes, on_progress: OnProgress | None) -> Result | Failed:
+    async def _exchange(
+        self, frame: bytes, on_progress: OnProgress | None, on_picture: OnPicture | None
+    ) -> Result | Failed:
         try:
             if not self.alive:
                 await self._end()
                 self._process = await spawn(self.target, self._memory_mib)
             assert self._process is not None
-            return await Exchange(self._process, on_progress).run(frame)
+            return await Exchange(self._process, on_progress, on_picture).run(frame)
         except (EOFError, ConnectionError, msgspec.MsgspecError):
             raise died(self.target, await self._end()) from None
         except BaseException:
@@ -138,12 +150,15 @@ class Child:
 class Exchange:
     """One call's messages with a process: the frame goes out, progress is passed on, the answer comes back."""
 
-    def __init__(self, process: asyncio.subprocess.Process, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, on_progress: OnProgress | None, on_picture: OnPicture | None
+    ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
-        self._on_progress = on_progress
+        self._on_progress, self._on_picture = on_progress, on_picture
+        self._shown: Path | None = None
         self._latest: Progress | None = None
         self._news = asyncio.Event()
         self._over = False
@@ -173,7 +188,7 @@ class Exchange:
     async def _answer(self) -> Result | Failed:
         while True:
             size = LENGTH.unpack(await self._stdout.readexactly(LENGTH.size))[0]
-            message: Answer = msgspec.msgpack.decode(await self._stdout.readexactly(size), type=Answer)
+            message: Answer = read_answer(await self._stdout.readexactly(size))
             if not isinstance(message, Progress):
                 self._over = True
                 self._news.set()
@@ -188,6 +203,9 @@ class Exchange:
             latest, self._latest = self._latest, None
             if latest is not None:
                 await on_progress(latest.percent, latest.note)
+                if latest.picture is not None and latest.picture != self._shown and self._on_picture is not None:
+                    self._shown = latest.picture
+                    await self._on_picture(latest.picture)
 
 
 class Children:
@@ -203,13 +221,19 @@ class Children:
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
 
-    async def call(self, argument: Any, result_type: type[T], on_progress: OnProgress | None = None) -> T:
+    async def call(
+        self,
+        argument: Any,
+        result_type: type[T],
+        on_progress: OnProgress | None = None,
+        on_picture: OnPicture | None = None,
+    ) -> T:
         """Like `Child.call`, on the next free process."""
         async with self._free:
             child = self._idle.pop() if self._idle else Child(self._target, self._memory_mib)
             self._busy.add(child)
             try:
-                return await child.call(argument, result_type, on_progress)
+                return await child.call(argument, result_type, on_progress, on_picture)
             finally:
                 self._busy.remove(child)
                 if child.alive:
@@ -249,11 +273,19 @@ class ProcessEngine:
 
     async def run(self, job: Job, context: Context) -> Sequence[Output]:
         """Do one job in a warm child, or in a new one."""
-        outputs = await self._children.call(self.argument(job), list[Output], context.progress)
         folder = job.workdir.resolve()
+
+        def is_within(path: Path) -> bool:
+            path = path.resolve()
+            return path.is_relative_to(folder) and path.is_file()
+
+        async def show(picture: Path) -> None:
+            if is_within(picture):
+                await context.preview(picture)
+
+        outputs = await self._children.call(self.argument(job), list[Output], context.progress, show)
         for output in outputs:
-            path = output.path.resolve()
-            if not (path.is_relative_to(folder) and path.is_file()):
+            if not is_within(output.path):
                 raise broken(f"{self.name} delivered {output.path}, which is no file in {job.workdir}")
         return outputs
 

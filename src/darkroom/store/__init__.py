@@ -105,9 +105,17 @@ class Store(Accounts, Checks):
         return await self._database.write(lambda: claim_script(worker, engines, limit, now, now + lease))
 
     async def heartbeat(
-        self, task: Task, now: int, lease: int, *, progress: int = 0, stage: str = "", checkpoint: str | None = None
+        self,
+        task: Task,
+        now: int,
+        lease: int,
+        *,
+        progress: int = 0,
+        stage: str = "",
+        checkpoint: str | None = None,
+        previews: int = 0,
     ) -> Verdict:
-        """Renew the lease of a running attempt; say whether to go on."""
+        """Renew the lease of a running attempt; say whether to go on. `previews` is the number of a new one, or 0."""
         params = {
             "id": task.id,
             "attempt": task.attempt,
@@ -115,6 +123,7 @@ class Store(Accounts, Checks):
             "progress": progress,
             "stage": stage,
             "checkpoint": checkpoint,
+            "previews": previews,
         }
         rows = await self._database.write(lambda: one_query("heartbeat", params))
         if not rows:

@@ -58,6 +58,7 @@ class Recorder:
 
     percents: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     saved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,6 +69,10 @@ class Recorder:
         self.percents.append(percent)
         self.notes.append(note)
         self.started.set()
+
+    async def preview(self, picture: Path) -> None:
+        """Keep where a preview is."""
+        self.pictures.append(picture)
 
     async def checkpoint(self, value: str) -> None:
         """Keep a checkpoint."""

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ...core.commands import Command, Follow, ReadAll, Signature, Update
+from ...core.commands import Command, DownloadPreview, Follow, ReadAll, Signature, Update
 from ...core.errors import Code, TaskError
 from .. import EVENT_STREAM, SIGNED, Endpoint, Field, WireRequest, WireResponse, not_encoded
 from .shapes import UpdateView, task_view
@@ -96,6 +96,16 @@ FOLLOWING = (
         query=(*AFTER, *SIGNED),
         summary="Follow all tasks by a link",
         description="The same for browsers, which send no key: `events_url` of the account.",
+    ),
+    Endpoint(
+        method="GET",
+        path="/tasks/{id}/preview",
+        decode=lambda request: DownloadPreview(request.params["id"], request.signature()),
+        encode=not_encoded,
+        public=True,
+        query=SIGNED,
+        summary="Read the preview of a running task",
+        description="A small WebP picture, where the engine shows any. `preview_url` of the task changes with each.",
     ),
     Endpoint(
         method="GET",

@@ -100,6 +100,7 @@ class TaskView(msgspec.Struct):
     expired: Annotated[bool, Meta(description="Whether the results were removed.")]
     zip_url: Annotated[str | None, Meta(description="Signed link to all results as one file.")]
     events_url: Annotated[str | None, Meta(description="Signed link to the events of an unfinished task.")]
+    preview_url: Annotated[str | None, Meta(description="Signed link to a picture of the running task's work.")]
     error: ErrorView | None
     warnings: list[str]
     price: Annotated[int, Meta(description="Credits that were set aside for it.")]
@@ -193,6 +194,7 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         expired=task.expired_at is not None,
         zip_url=request.link(f"{path}/zip") if task.artifacts else None,
         events_url=None if task.state.final else request.own_link(f"{path}/events"),
+        preview_url=f"{request.own_link(f'{path}/preview')}&n={task.shown}" if task.shown else None,
         error=ErrorView(failure.code, failure.message, failure.param) if failure else None,
         warnings=list(task.warnings),
         price=task.price,

@@ -6,7 +6,7 @@ colours are BT.709 and say so; the same frames give the same bytes; one thread d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 
 from .reading import EXACT, Pixels, Size
+from .showing import Showing
 from .sound import Sound
 
 # Without the macroblock tree, whose assembler code reads memory that nobody set: with it, equal frames gave different
@@ -36,18 +37,20 @@ def film(
     made_by: str,
     sound: Sound | None = None,
     description: str = "",
+    show: Callable[[Path], None] | None = None,
 ) -> Iterator[Film]:
     """Write an MP4 file of frames of `size`; it is complete when the block ends.
 
     `rate` is frames a second, a hint; `time_base` is what the frames' times count; `made_by` becomes the file's title
-    and comment, `description` its description.
+    and comment, `description` its description. `show` is handed small pictures of it while it is made.
     """
     options = {"movflags": "faststart"}
     with av.open(str(path.resolve()), "w", format="mp4", options=options) as container:
         container.metadata.update({"title": made_by, "comment": made_by})
         if description:
             container.metadata["description"] = description
-        made = Film(container, _stream(container, size, rate, time_base), time_base, sound)
+        showing = Showing(path, show) if show else None
+        made = Film(container, _stream(container, size, rate, time_base), time_base, sound, showing)
         yield made
         made.finish()
 
@@ -56,14 +59,22 @@ class Film:
     """A video that is being written."""
 
     def __init__(
-        self, container: OutputContainer, stream: VideoStream, time_base: Fraction, sound: Sound | None
+        self,
+        container: OutputContainer,
+        stream: VideoStream,
+        time_base: Fraction,
+        sound: Sound | None,
+        showing: Showing | None,
     ) -> None:
         self._container, self._stream, self._time_base, self._sound = container, stream, time_base, sound
+        self._showing = showing
         if sound:
             sound.join(container)
 
     def write(self, rgb: Pixels, pts: int, duration: int) -> None:
         """Add a frame of uint8 (height, width, 3); times only grow."""
+        if self._showing:
+            self._showing.frame(rgb)
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -18,7 +18,13 @@ def redraw(clip: Clip, size: Size, paint: Paint, job: Job, report: Report) -> Ou
     path = job.workdir / "0.mp4"
     sound = clip.sound()
     with film(
-        path, size, rate=clip.rate, time_base=clip.time_base, made_by=f"Darkroom {job.model}", sound=sound
+        path,
+        size,
+        rate=clip.rate,
+        time_base=clip.time_base,
+        made_by=f"Darkroom {job.model}",
+        sound=sound,
+        show=report.preview,
     ) as made:
         for number, frame in enumerate(clip.frames()):
             told = min(number / max(clip.count, number + 1), 1)

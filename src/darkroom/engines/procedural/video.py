@@ -70,7 +70,7 @@ def run(job: Job, report: Report) -> list[Output]:
             report.progress(int(begun + part * share), note)
 
         take = Take(job, params, prompt, scene, seed + number, size)
-        path, last_frame = take.write(take.motion(pictures, told), number, told)
+        path, last_frame = take.write(take.motion(pictures, told), number, told, report.preview)
         outputs.append(Output(path, () if outputs else notes))
         if params["last_frame"]:
             still = job.workdir / f"{number}-last.png"
@@ -113,7 +113,9 @@ class Take:
             return Plate(kind, frame, plate, self._scene, move, done)
         return Landscape(frame, plate, self._scene, move, self.seconds, done)
 
-    def write(self, motion: Motion, number: int, told: Callable[[float, str], None]) -> tuple[Path, NDArray[np.uint8]]:
+    def write(
+        self, motion: Motion, number: int, told: Callable[[float, str], None], show: Callable[[Path], None]
+    ) -> tuple[Path, NDArray[np.uint8]]:
         """Draw and write every frame; returns the file's path and the last one."""
         path = self._job.workdir / f"{number}.mp4"
         fps = Fraction(self._fps)
@@ -123,7 +125,14 @@ class Take:
         text = f"{self._prompt}\nSeed: {self._seed}".strip()
         made_by = f"Darkroom {self._job.model}"
         with film(
-            path, self._size, rate=fps, time_base=1 / fps, made_by=made_by, sound=sound, description=text
+            path,
+            self._size,
+            rate=fps,
+            time_base=1 / fps,
+            made_by=made_by,
+            sound=sound,
+            description=text,
+            show=show,
         ) as made:
             for index in range(self._count):
                 part = PREPARED / 100 + (0.98 - PREPARED / 100) * index / self._count

@@ -86,10 +86,12 @@ SELECT MIN(run_at) AS run_at FROM task
 WHERE state = 'queued' AND parts = 0 AND REPLACE(:engines, ',' || engine || ',', '') <> :engines
 
 -- name: heartbeat
--- Renew a lease and report progress; no row when the lease is lost.
+-- Renew a lease, report progress and the number of a new preview, or 0; no row when the lease is lost.
 UPDATE task SET lease_until = :lease_until, checkpoint = COALESCE(CAST(:checkpoint AS TEXT), checkpoint),
-    version = version + CASE WHEN :progress > progress OR :stage <> stage THEN 1 ELSE 0 END, stage = :stage,
-    progress = CASE WHEN :progress > progress THEN :progress ELSE progress END
+    version = version + CASE WHEN :progress > progress OR :stage <> stage OR :previews > 0 THEN 1 ELSE 0 END,
+    stage = :stage, progress = CASE WHEN :progress > progress THEN :progress ELSE progress END,
+    previews = CASE WHEN :previews > 0 THEN :previews ELSE previews END,
+    previews_of = CASE WHEN :previews > 0 THEN attempt ELSE previews_of END
 WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 
 -- name: change_task
