@@ -12,16 +12,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from . import metrics, tracing
+from .attempts import REWRITE, Attempt, job_of
 from .core.catalog import Catalog
 from .core.errors import NO_ROOM, Code, TaskError, no_room
 from .core.machine import Change, Policy, after_failure, decide
 from .core.review import hold
 from .core.task import STORING, Artifact, State, Task, Trigger
-from .engines import Engine, Job
+from .engines import Engine
 from .estimates import Estimates
 from .folders import Folders
 from .hub import CANCEL, WORK, Hub, woken
@@ -35,53 +36,7 @@ from .withheld import HeldForReviewError, made
 IDLE = 2.0  # seconds between looks at the queue without a wake-up
 PULSE = 0.25  # seconds between looks at the running attempts
 HEARTBEAT = 0.5  # seconds between renewals of a lease at most: so late is a cancel heard that another process was asked
-REWRITE = 1.0  # seconds between tries to write down an outcome
 STOP_WITHIN = 5.0  # seconds that an engine has to stop
-
-
-@dataclass(slots=True, eq=False)
-class Attempt:
-    """One run of a task by this worker; what its engine may tell. `began` and `renewed` are on the monotonic clock."""
-
-    task: Task
-    worker: Worker
-    percent: int = 0
-    stage: str = ""
-    previews: int = 0
-    reported: tuple[int, str, int] = (0, "", 0)
-    began: float = field(default_factory=time.monotonic)
-    renewed: float = field(default_factory=time.monotonic)
-    stop: Trigger | None = None
-    held: str | None = None  # what it made, if a person has to look at that first
-    lost: bool = False
-    ended: bool = False
-    running: asyncio.Task[None] | None = None
-
-    @property
-    def canceled(self) -> bool:
-        """True once the caller canceled the task; otherwise a stopped attempt is one that another goes on from."""
-        return self.stop is Trigger.CANCEL
-
-    async def progress(self, percent: int, stage: str = "") -> None:
-        """Remember progress; the next pulse reports it."""
-        self.percent = max(self.percent, min(99, percent))
-        self.stage = stage or self.stage
-
-    async def preview(self, picture: Path) -> None:
-        """Store a picture of the work; the next pulse tells that there is one."""
-        if await self.worker.previews.keep(self.task, picture):
-            self.previews += 1
-
-    async def checkpoint(self, value: str) -> None:
-        """Save what a later attempt needs; returns when it is stored, however often that has to be tried."""
-        while not await self.worker.renew(self, value):  # noqa: ASYNC110 - a database does not say that it is back
-            await asyncio.sleep(REWRITE)
-
-    def end(self, trigger: Trigger) -> None:
-        """Stop the engine, unless it has just ended by itself; `trigger` says why."""
-        if self.stop is None and not self.ended and self.running is not None:
-            self.stop = trigger
-            self.running.cancel()
 
 
 class Worker:
@@ -365,21 +320,6 @@ class Worker:
             attempt.lost = True
             attempt.end(Trigger.RELEASE)
         return True
-
-
-def job_of(task: Task, inputs: tuple[Path, ...], workdir: Path) -> Job:
-    """What the engine is told of a task."""
-    return Job(
-        task_id=task.id,
-        attempt=task.attempt,
-        operation=task.operation,
-        model=task.model,
-        params=task.params,
-        count=task.count,
-        inputs=inputs,
-        workdir=workdir,
-        checkpoint=task.checkpoint,
-    )
 
 
 def is_written(change: Change, task: Task) -> bool:
