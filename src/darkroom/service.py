@@ -35,7 +35,7 @@ from .core.commands import (
     Upload,
 )
 from .core.errors import Code, TaskError
-from .core.family import as_stored
+from .core.family import as_family
 from .core.machine import Policy, decide
 from .core.task import File, State, Task, Trigger
 from .core.webhook_commands import WebhookCommand
@@ -204,7 +204,7 @@ class Service:
         write(Event.TASK_SUBMITTED, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
         metrics.SUBMITTED.labels(dialect.name, tasks[0].model).inc(len(tasks) - bool(tasks[1:]))
         self.hub.notify(WORK, account_id, *((WEBHOOK,) if tasks[0].callbacks else ()))
-        return as_stored(tasks, made.seqs)
+        return as_family(made.tasks)
 
     async def outcome(self, account_id: str, task: Task, command: Submit) -> TaskResult:
         """What the caller of a submit is told, when he wants it. He learns the task's id, whatever happens here."""

@@ -46,7 +46,7 @@ def combine(parent: Task, children: tuple[Task, ...]) -> Task:
     )
 
 
-def as_stored(tasks: tuple[Task, ...], seqs: tuple[int, ...]) -> Task:
-    """New tasks as a reader would find them now."""
-    first, *parts = (replace(task, seq=seq, version=1) for task, seq in zip(tasks, seqs, strict=True))
+def as_family(tasks: tuple[Task, ...]) -> Task:
+    """One task, or a parent and then its parts, as a reader would find them."""
+    first, *parts = tasks
     return combine(first, tuple(parts)) if parts else first

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from .errors import Code
@@ -37,6 +37,18 @@ class Trigger(StrEnum):
     RETRY = "retry"
     RELEASE = "release"
     CANCEL = "cancel"
+
+
+class Gate(IntEnum):
+    """What a waiting task waits for: a worker, its account's limit of running tasks, or its time.
+
+    A task counts for its account's limit from the moment when it is let in.
+    """
+
+    OPEN = 0
+    COUNTED = 1
+    LIMIT = 2
+    TIME = 3
 
 
 STORING = "storing"  # the stage in which results are stored
@@ -138,6 +150,7 @@ class Task:
     `stage` is what a running task does now, in its engine's word, or `STORING`.
     Its results are kept until `expires_at`, where that is set, and gone since `expired_at`.
     `previews` counts the pictures of its work that attempt `previews_of` has shown.
+    `turn` says where it stands in the queue (`fairness`), `gate` whether it is in the queue at all.
     `key_id` is the API key that it was submitted with.
     A task with `children` has no run of its own: `family.combine` computes its state from theirs.
     """
@@ -160,6 +173,8 @@ class Task:
     failures: int = 0
     priority: int = 0
     run_at: int = 0
+    turn: int = 0
+    gate: Gate = Gate.OPEN
     deadline: int | None = None
     lease_until: int | None = None
     cancel: bool = False

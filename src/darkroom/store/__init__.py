@@ -7,6 +7,7 @@ somebody else made first writes nothing; a submit with an idempotency key and ev
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 from ..core.access import Caller
 from ..core.family import combine
@@ -19,6 +20,8 @@ from .checks import Checks
 from .credits import Audit, audited
 from .database import Database, Row, connect
 from .outbox import Outbox
+from .places import Places
+from .queue import Wish, listed
 from .rows import task_from
 from .scripts import (
     Submitted,
@@ -26,7 +29,6 @@ from .scripts import (
     claim_script,
     delete_script,
     expire_script,
-    listed,
     one_query,
     remove_file_script,
     submit_script,
@@ -43,7 +45,7 @@ class Verdict(enum.Enum):
     LOST = enum.auto()
 
 
-class Store(Accounts, Checks):
+class Store(Accounts, Checks, Places):
     """The store. Times are UTC milliseconds and always given by the caller."""
 
     def __init__(self, database: Database) -> None:
@@ -100,9 +102,25 @@ class Store(Accounts, Checks):
         batch = await self._database.read("batch", task_id=rows[0]["id"])
         return earlier(rows[0], batch)
 
-    async def claim(self, worker: str, engines: tuple[str, ...], limit: int, now: int, lease: int) -> list[Task]:
-        """Lease up to `limit` due tasks for `lease` milliseconds, in the order in which they are to be run."""
-        return await self._database.write(lambda: claim_script(worker, engines, limit, now, now + lease))
+    async def claim(
+        self,
+        worker: str,
+        engines: tuple[str, ...],
+        limit: int,
+        now: int,
+        lease: int,
+        *,
+        warm: tuple[str, ...] = (),
+        window: int = 0,
+        limits: Mapping[str, int] | None = None,
+    ) -> list[Task]:
+        """Lease up to `limit` due tasks for `lease` milliseconds, in the order in which they are to be run.
+
+        Models that are `warm` go first within a `window` of credits. `limits` says how many tasks of a model may run
+        at once, on all workers together.
+        """
+        wish = Wish(engines, limit, warm, window, limits or {})
+        return await self._database.write(lambda: claim_script(wish, worker, now, now + lease))
 
     async def heartbeat(
         self,
@@ -194,15 +212,6 @@ class Store(Accounts, Checks):
         rows = await self._database.read("children", parent_id=task.id)
         return combine(task, tuple(task_from(child) for child in rows))
 
-    async def ahead(self, task: Task, limit: int) -> dict[str, int]:
-        """How many tasks of which model will be claimed before this one, counted up to `limit`."""
-        rows = await self._database.read("waiting_before", priority=task.priority, seq=task.seq, limit=limit)
-        return {row["model"]: row["tasks"] for row in rows}
-
-    async def queue(self, limit: int) -> list[tuple[int, int, str]]:
-        """The first waiting tasks as (-priority, seq, model), in the order in which they will be claimed."""
-        return [(row[0], row[1], row[2]) for row in await self._database.read("queue", limit=limit)]
-
     async def observed(self, limit: int) -> list[tuple[str, float]]:
         """Models and seconds of the runs that succeeded among the newest tasks, in the order in which they ended."""
         return [(row["model"], row["took"] / 1000) for row in await self._database.read("observed", limit=limit)]
@@ -230,7 +239,7 @@ class Store(Accounts, Checks):
 
     async def due(self, limit: int) -> int:
         """How many tasks wait for a worker, counted up to `limit`."""
-        rows = await self._database.read("due", limit=limit, held=HELD)
+        rows = await self._database.read("due", limit=limit)
         return int(rows[0]["tasks"])
 
     async def deliveries_due(self, now: int, limit: int) -> tuple[int, int]:
@@ -263,12 +272,6 @@ class Store(Accounts, Checks):
     async def overdue(self, now: int, limit: int = 100) -> list[Task]:
         """Waiting tasks whose deadline passed."""
         return [task_from(row) for row in await self._database.read("overdue", now=now, limit=limit)]
-
-    async def next_due(self, engines: tuple[str, ...]) -> int | None:
-        """When the earliest waiting task may run."""
-        rows = await self._database.read("next_due", engines=listed(engines))
-        due: int | None = rows[0]["run_at"]
-        return due
 
     async def counts(self) -> dict[State, int]:
         """How many tasks are in each state."""

@@ -9,7 +9,7 @@ import msgspec
 from ..core.access import Caller
 from ..core.errors import Code, TaskError
 from ..core.task import State, Task
-from . import credits  # noqa: A004 - the field's word
+from . import credits, queue  # noqa: A004 - the field's word
 from .database import Row, Script
 from .deliveries import owe
 from .rows import dump, task_params
@@ -42,10 +42,15 @@ def batch_script(
 
     Ids are random and long enough that only the first one, with the key, can be taken.
     """
-    first, *others = tasks
+    first = tasks[0]
     if since is not None:
         yield "free_key", {"account_id": first.account_id, "idempotency_key": key, "since": since}
-    added = yield "add_task", task_params(first, key, digest)
+    places, standings = yield from queue.line_up(tasks)
+    rows = [
+        {**task_params(task, None, None), "turn": turn, "gate": gate.value}
+        for task, (turn, gate) in zip(tasks, places, strict=True)
+    ]
+    added = yield "add_task", {**rows[0], "idempotency_key": key, "request_digest": digest}
     if not added and key is not None:
         found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
         if found:
@@ -54,11 +59,13 @@ def batch_script(
             return decode_ids(batch[0]["public_ids"])
     if not added:
         raise TaskError(Code.CONFLICT, "A task's new id is taken. Send the request again.", retryable=True)
-    yield "add_task", [task_params(task, None, None) for task in others]
+    yield "add_task", rows[1:]
+    yield from queue.keep(standings)
     yield from use_files(tasks)
     if caller is not None and caller.limited:
         yield from credits.admit(tasks, caller)
     yield from credits.hold(tasks)
+    yield from queue.admit_limited(standings)
     yield (
         "add_event",
         [event_row(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at) for task in tasks],

@@ -7,6 +7,7 @@ as `unavailable` and may be retried.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
@@ -25,6 +26,8 @@ UNREADABLE = (
     "the URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and what is no letter or digit in the "
     "password as %XX"
 )
+TURN = 0.05  # seconds between looks whether another node has done with the schema
+LONGEST_COMMAND = 3_600.0  # seconds that one command of the schema may take, on very many rows
 RETRIES = 3  # of a transaction that lost a deadlock
 
 
@@ -151,18 +154,33 @@ def unavailable(error: Exception) -> TaskError:
 
 
 async def migrate(connection: asyncpg.Connection) -> None:
-    """Apply the schema files that the database lacks, each in a transaction of its own."""
-    await connection.execute("SELECT pg_advisory_lock($1::bigint)", MIGRATION_LOCK)
+    """Apply the schema files that the database lacks, each in a transaction of its own.
+
+    One that says CONCURRENTLY runs statement by statement, and from its beginning again if it was broken off.
+    """
+    # Not by a statement that waits: an index that is made concurrently waits for all statements.
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1::bigint)", MIGRATION_LOCK):  # noqa: ASYNC110 - a database does not tell
+        await asyncio.sleep(TURN)
     try:
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"
         )
         for version, _, text in migrations("postgres"):
-            async with connection.transaction():
-                if await connection.fetch("SELECT 1 FROM migration WHERE version = $1", version):
-                    continue
-                await connection.execute(text)
-                now = int(time.time() * 1000)
-                await connection.execute("INSERT INTO migration (version, applied_at) VALUES ($1, $2)", version, now)
+            if await connection.fetch("SELECT 1 FROM migration WHERE version = $1", version):
+                continue
+            if "CONCURRENTLY" in text:
+                for command in filter(str.strip, text.split(";\n")):
+                    await connection.execute(command, timeout=LONGEST_COMMAND)
+                await note(connection, version)
+            else:
+                async with connection.transaction():
+                    await connection.execute(text)
+                    await note(connection, version)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1::bigint)", MIGRATION_LOCK)
+
+
+async def note(connection: asyncpg.Connection, version: int) -> None:
+    """Write down that a schema file was applied."""
+    now = int(time.time() * 1000)
+    await connection.execute("INSERT INTO migration (version, applied_at) VALUES ($1, $2)", version, now)

@@ -8,7 +8,7 @@ import msgspec
 
 from ..core.errors import Code
 from ..core.machine import Change
-from ..core.task import Artifact, Callbacks, Failure, File, Operation, State, Task
+from ..core.task import Artifact, Callbacks, Failure, File, Gate, Operation, State, Task
 from .database import Row
 
 decode_files = msgspec.json.Decoder(tuple[File, ...]).decode
@@ -44,6 +44,8 @@ def task_from(row: Row, children: tuple[Task, ...] = ()) -> Task:
         failures=row["failures"],
         priority=row["priority"],
         run_at=row["run_at"],
+        turn=row["turn"],
+        gate=Gate(row["gate"]),
         deadline=row["deadline"],
         lease_until=row["lease_until"],
         cancel=bool(row["cancel"]),
@@ -105,6 +107,8 @@ def task_params(task: Task, idempotency_key: str | None, request_digest: str | N
         "idempotency_key": idempotency_key,
         "request_digest": request_digest,
         "created_at": task.created_at,
+        "turn": task.turn,
+        "gate": task.gate.value,
     }
 
 
@@ -129,4 +133,5 @@ def change_params(change: Change) -> dict[str, Any]:
         "warnings": dump(change.warnings),
         "checkpoint": change.checkpoint,
         "finished_at": change.at if change.final else None,
+        "now": change.at,
     }

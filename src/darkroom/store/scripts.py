@@ -6,35 +6,31 @@ The rules are in `core`; a script only carries them out, compare and set.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.access import Caller
 from ..core.errors import Code, TaskError
 from ..core.family import combine
 from ..core.machine import Change
-from ..core.task import State, Task
-from . import credits  # noqa: A004 - the field's word
+from ..core.task import Gate, State, Task
+from . import credits, queue  # noqa: A004 - the field's word
 from .database import Row, Script
 from .deliveries import owe
+from .queue import Wish
 from .rows import change_params, decode_callbacks, task_from, task_params
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What a submit made: the first task's public id and the sequence numbers of all of them.
+    """What a submit made: the first task's public id, and all tasks as a reader would find them.
 
-    `replayed` is true when the idempotency key had made it before; then there are no numbers.
+    `replayed` is true when the idempotency key had made it before; then there are no tasks.
     """
 
     public_id: str
-    seqs: tuple[int, ...] = ()
+    tasks: tuple[Task, ...] = ()
     replayed: bool = False
-
-
-def listed(engines: tuple[str, ...]) -> str:
-    """Engine names as the queries take them."""
-    return f",{','.join(engines)},"
 
 
 def one_query(name: str, params: dict[str, Any]) -> Script[list[Row]]:
@@ -53,10 +49,12 @@ def submit_script(
     first = tasks[0]
     if since is not None:
         yield "free_key", {"account_id": first.account_id, "idempotency_key": key, "since": since}
-    seqs: list[int] = []
-    for task in tasks:
+    places, standings = yield from queue.line_up(tasks)
+    made: list[Task] = []
+    for task, (turn, gate) in zip(tasks, places, strict=True):
         own = task is first
-        added = yield "add_task", task_params(task, key if own else None, digest if own else None)
+        placed = replace(task, turn=turn, gate=gate, version=1)
+        added = yield "add_task", task_params(placed, key if own else None, digest if own else None)
         if not added and own and key is not None:
             # PostgreSQL waited for whoever was storing this key: nothing is written yet, and theirs can be seen.
             found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
@@ -64,17 +62,20 @@ def submit_script(
                 return replay(found[0], digest)
         if not added:
             raise TaskError(Code.CONFLICT, "The task's new id is taken. Send the request again.", retryable=True)
-        seqs.append(added[0]["seq"])
+        made.append(replace(placed, seq=added[0]["seq"]))
     # Rows before credits, so that a repeated request is answered with its task even when the account is now empty.
-    # Then files, key and account, in this order wherever they are written: so no two transactions wait for each other.
+    # Then standings, files, key and account, always in this order: so no two transactions wait for each other.
+    yield from queue.keep(standings)
     yield from use_files(tasks)
     if caller is not None and caller.limited:
         yield from credits.admit(tasks, caller)
     yield from credits.hold(tasks)
+    admitted = yield from queue.admit_limited(standings)
     for task in tasks:
         yield from add_event(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at)
         yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)
-    return Submitted(first.public_id, tuple(seqs))
+    seen = [replace(task, gate=Gate.COUNTED, version=2) if task.id in admitted else task for task in made]
+    return Submitted(first.public_id, tuple(seen))
 
 
 def use_files(tasks: tuple[Task, ...]) -> Script[None]:
@@ -97,19 +98,9 @@ def replay(row: Row, digest: str | None) -> Submitted:
     return Submitted(row["public_id"], replayed=True)
 
 
-def claim_script(worker: str, engines: tuple[str, ...], limit: int, now: int, until: int) -> Script[list[Task]]:
-    """Leases and their events. PostgreSQL returns rows in no order: sorted here."""
-    rows = yield (
-        "claim",
-        {
-            "worker": worker,
-            "engines": listed(engines),
-            "limit": limit,
-            "now": now,
-            "lease_until": until,
-        },
-    )
-    tasks = sorted((task_from(row) for row in rows), key=lambda task: (-task.priority, task.seq))
+def claim_script(wish: Wish, worker: str, now: int, until: int) -> Script[list[Task]]:
+    """Leases and their events."""
+    tasks = [task_from(row) for row in (yield from queue.take(wish, worker, now, until))]
     yield (
         "add_event",
         [event_row(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now) for task in tasks],
@@ -136,6 +127,8 @@ def apply_script(change: Change) -> Script[Task | None]:
         yield "leave_file", {"id": file_id, "now": change.at}
     if change.price:
         yield from credits.settle(change, changed[0])
+    if changed[0]["running_limit"] is not None and (change.final or changed[0]["gate"] == Gate.TIME):
+        yield from queue.admit(change.account_id)
     yield from owe_row(changed[0], change.account_id, change.task_id, change.state, change.at)
     if change.parent_id and change.final:
         yield from finish_parent(change.parent_id, change.at)

@@ -10,10 +10,10 @@ SELECT id, secret, created_at, lifetime FROM signing_key ORDER BY created_at DES
 -- No row when the public id or the account's idempotency key is taken.
 INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, params, inputs, count, state, progress,
     stage, attempt, failures, priority, run_at, deadline, cancel, warnings, artifacts, price, cost, parent_id, parts, metadata,
-    extra, callbacks, key_id, idempotency_key, request_digest, created_at, version)
+    extra, callbacks, key_id, idempotency_key, request_digest, created_at, turn, gate, version)
 VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
     '', 0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
-    :extra, :callbacks, :key_id, :idempotency_key, :request_digest, :created_at, 1)
+    :extra, :callbacks, :key_id, :idempotency_key, :request_digest, :created_at, :turn, :gate, 1)
 ON CONFLICT DO NOTHING RETURNING seq
 
 -- name: add_event
@@ -59,31 +59,9 @@ WHERE account_id = :account_id AND parent_id IS NULL AND seq < :before
     AND (CAST(:operations AS TEXT) = '' OR REPLACE(:operations, ',' || operation || ',', '') <> :operations)
 ORDER BY seq DESC LIMIT :limit OFFSET :skip
 
--- name: queue
--- The waiting tasks in the order in which they will be claimed, read from the index alone.
-SELECT -priority AS rank, seq, model FROM task WHERE state = 'queued' AND parts = 0
-ORDER BY priority DESC, seq LIMIT :limit
-
--- name: claim
--- Lease due tasks to one worker. REPLACE asks whether an engine is in the list, case and all (LIKE differs).
--- The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
-WITH due AS MATERIALIZED (
-    SELECT id FROM task
-    WHERE state = 'queued' AND parts = 0 AND run_at <= :now AND REPLACE(:engines, ',' || engine || ',', '') <> :engines
-    ORDER BY priority DESC, seq LIMIT :limit /*skip locked*/
-)
-UPDATE task SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
-    started_at = COALESCE(started_at, :now), progress = 0, stage = '', version = version + 1
-WHERE id IN (SELECT id FROM due) RETURNING *
-
 -- name: start_parent
 UPDATE task SET state = 'running', started_at = :now, version = version + 1
 WHERE id = :id AND state = 'queued' AND parts > 0 RETURNING version, callbacks
-
--- name: next_due
--- When the earliest waiting task may run.
-SELECT MIN(run_at) AS run_at FROM task
-WHERE state = 'queued' AND parts = 0 AND REPLACE(:engines, ',' || engine || ',', '') <> :engines
 
 -- name: heartbeat
 -- Renew a lease, report progress and the number of a new preview, or 0; no row when the lease is lost.
@@ -99,11 +77,12 @@ WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
-    expires_at = :expires_at,
+    expires_at = :expires_at, gate = CASE WHEN :state = 'queued' AND :run_at > :now THEN 3 ELSE gate END,
     stage = '', lease_until = NULL, worker = NULL, version = version + 1
 WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *,
     (SELECT -free FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_free,
-    (SELECT entry.public_id FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_for
+    (SELECT entry.public_id FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_for,
+    (SELECT account.running_limit FROM account WHERE account.id = task.account_id) AS running_limit
 
 -- name: lock_parent
 SELECT * FROM task WHERE id = :id /*for update*/
@@ -285,13 +264,12 @@ DELETE FROM delivery WHERE task_id = :task_id
 
 -- name: due
 -- Tasks that wait for a worker, counted to a limit that keeps the answer cheap.
-SELECT COUNT(*) AS tasks FROM (SELECT 1 FROM task WHERE state = 'queued' AND parts = 0 AND run_at < :held LIMIT :limit)
-AS waiting
+SELECT COUNT(*) AS tasks FROM (SELECT 1 FROM task WHERE state = 'queued' AND parts = 0 AND gate < 2 LIMIT :limit) AS waiting
 
 -- name: waiting
 -- What could run now, by model, of the first so many.
 SELECT model, COUNT(*) AS tasks, MIN(run_at) AS since FROM (
-    SELECT model, run_at FROM task WHERE state = 'queued' AND parts = 0 AND run_at <= :now LIMIT :limit
+    SELECT model, run_at FROM task WHERE state = 'queued' AND parts = 0 AND gate < 2 AND run_at <= :now LIMIT :limit
 ) AS due GROUP BY model
 
 -- name: at_work
@@ -299,7 +277,7 @@ SELECT model, COUNT(*) AS tasks FROM task WHERE state = 'running' AND parts = 0 
 
 -- name: held
 -- Tasks that wait for a person, oldest first.
-SELECT * FROM task WHERE state = 'queued' AND parts = 0 AND run_at = :held AND seq > :after
+SELECT * FROM task WHERE state = 'queued' AND parts = 0 AND gate = 3 AND run_at = :held AND seq > :after
 ORDER BY seq LIMIT :limit
 
 -- name: release_held
@@ -353,13 +331,6 @@ SELECT * FROM task WHERE id = :id
 -- A page of an account's unfinished tasks, oldest first, parents instead of their parts.
 SELECT * FROM task WHERE account_id = :account_id AND finished_at IS NULL AND parent_id IS NULL AND seq > :after
 ORDER BY seq LIMIT :limit
-
--- name: waiting_before
--- The tasks that will be claimed before one, by model, counted to a limit that keeps the answer cheap.
-SELECT model, COUNT(*) AS tasks FROM (
-    SELECT model FROM task WHERE state = 'queued' AND parts = 0
-        AND (priority > :priority OR (priority = :priority AND seq < :seq)) LIMIT :limit
-) AS waiting GROUP BY model
 
 -- name: observed
 -- How long the newest runs took, among the newest tasks.

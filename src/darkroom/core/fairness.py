@@ -1,0 +1,79 @@
+"""Whose task is next: start-time fair queueing, as pure arithmetic.
+
+Each account has a standing with each engine and priority. A new task gets a *turn*, a point in virtual time: where the
+account's task before it ended or, where that has passed, the engine's clock. Its cost by its account's weight is how
+far the account's next turn lies behind. Workers take the least turn; the clock is the largest turn that was taken, and
+never goes back.
+
+Guarantees: of two accounts that always have tasks waiting each gets its weight's share of the credits that are worked
+off; one that comes anew waits behind no backlog; idle time is not saved up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+CREDIT = 1_000  # units of virtual time that a credit takes at weight 1
+DEAREST = 10**9  # credits beyond which a task counts no more
+LIGHTEST, HEAVIEST = 0.01, 100.0  # weights that an account may have
+EVER = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a task stands: the least is the next to be run."""
+
+    rank: int  # its priority below 0
+    turn: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first of the tasks that wait for one model of one engine."""
+
+    place: Place
+    engine: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Take tasks like `head`, of its priority, up to a turn and, of that very turn, up to a number."""
+
+    head: Head
+    turn: int
+    seq: int
+
+
+def length(price: int, weight: float) -> int:
+    """How much virtual time a task takes: its credits by its account's weight. What is free counts as one credit."""
+    return max(1, round(min(max(price, 1), DEAREST) * CREDIT / weight))
+
+
+def start(clock: int, end: int) -> int:
+    """The turn of the next task of an account that stands at `end`."""
+    return max(clock, end)
+
+
+def choose(heads: Iterable[Head], warm: Collection[str], window: int) -> Choice | None:
+    """The tasks to take next: those of the first head or, within a window behind it, those of a model that is warm.
+
+    `window` is in credits at weight 1: no account gets more than so much ahead of its turn. Nothing is taken before
+    a higher priority. `None` when nothing waits.
+    """
+    ordered = sorted(heads, key=lambda head: head.place)
+    if not ordered:
+        return None
+    first = ordered[0]
+    equal = [head for head in ordered if head.place.rank == first.place.rank]
+    reach = first.place.turn + window * CREDIT
+    near = (head for head in equal if window and head.model in warm and head.place.turn <= reach)
+    chosen = next(near, first)
+    rival = next((head.place for head in equal if head is not chosen), None)
+    if rival is None:
+        return Choice(chosen, EVER, EVER)
+    if window and chosen.model in warm:
+        return Choice(chosen, rival.turn + window * CREDIT, EVER)
+    return Choice(chosen, rival.turn, rival.seq)

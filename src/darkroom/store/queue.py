@@ -1,0 +1,225 @@
+"""Scripts that line tasks up and take them: parts of a transaction, or whole ones.
+
+The rules are in `core.fairness`. Locks are taken in one order, tasks, standings, accounts, so that no two transactions
+wait for each other; whatever waits in the queue is taken with `SKIP LOCKED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..core import fairness
+from ..core.fairness import EVER, Choice, Head, Place
+from ..core.task import Gate, Task
+from .database import Row, Script
+
+MANY = 100  # tasks that come due in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a worker wants: its engines, how many tasks, which models it has loaded, within what window (in credits) it
+    prefers these, and how many tasks of a model may run at once on all workers, where that is limited."""
+
+    engines: tuple[str, ...]
+    room: int
+    warm: tuple[str, ...] = ()
+    window: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where an account's next task of an engine and priority stands, and how the account counts."""
+
+    account_id: str
+    engine: str
+    priority: int
+    turn: int
+    weight: float
+    limit: int | None
+
+    def next(self, price: int) -> int:
+        """The turn of a task; the next one stands behind it."""
+        turn = self.turn
+        self.turn += fairness.length(price, self.weight)
+        return turn
+
+    @property
+    def gate(self) -> Gate:
+        """Where the account's tasks begin to wait."""
+        return Gate.OPEN if self.limit is None else Gate.LIMIT
+
+
+Standings = dict[tuple[str, str, int], Standing]
+
+
+def listed(engines: tuple[str, ...]) -> str:
+    """Engine names as the queries take them."""
+    return f",{','.join(engines)},"
+
+
+# ---- lining up
+
+
+def line_up(tasks: tuple[Task, ...]) -> Script[tuple[list[tuple[int, Gate]], Standings]]:
+    """Turn and gate of each new task, and where its account stands then. A parent is not in the queue."""
+    standings: Standings = {}
+    places = []
+    for task in tasks:
+        if task.parts:
+            places.append((0, Gate.OPEN))
+        elif task.run_at > task.created_at:
+            places.append((0, Gate.TIME))  # it lines up when it is due
+        else:
+            standing = yield from stand(standings, task.account_id, task.engine, task.priority)
+            places.append((standing.next(task.price), standing.gate))
+    return places, standings
+
+
+def stand(standings: Standings, account_id: str, engine: str, priority: int) -> Script[Standing]:
+    """Where an account stands, read once."""
+    key = account_id, engine, priority
+    if key not in standings:
+        (row,) = yield "next_turn", {"account_id": account_id, "engine": engine, "priority": priority}
+        weight = 1.0 if row["weight"] is None else row["weight"]
+        standings[key] = Standing(*key, row["turn"], weight, row["running_limit"])
+    return standings[key]
+
+
+def keep(standings: Standings) -> Script[None]:
+    """Write down where accounts stand; the first of an engine starts its clock."""
+    for _, standing in sorted(standings.items()):
+        params = {
+            "account_id": standing.account_id,
+            "engine": standing.engine,
+            "priority": standing.priority,
+            "turn": standing.turn,
+        }
+        moved = yield "move_standing", params
+        if not moved:
+            first = yield "next_turn", {name: params[name] for name in ("account_id", "engine", "priority")}
+            yield "add_clock", {"engine": standing.engine, "priority": standing.priority, "turn": first[0]["turn"]}
+            yield "add_standing", params
+
+
+def admit_limited(standings: Standings) -> Script[set[str]]:
+    """Let in what the limits of accounts allow; the ids of these tasks."""
+    admitted: set[str] = set()
+    for account_id in sorted({standing.account_id for standing in standings.values() if standing.limit is not None}):
+        admitted |= yield from admit(account_id)
+    return admitted
+
+
+def admit(account_id: str) -> Script[set[str]]:
+    """Let as many of an account's tasks into the queue as may run at once; their ids."""
+    found = yield "lock_limit", {"id": account_id}
+    limit = found[0]["running_limit"] if found else None
+    if limit is None:
+        return set()
+    counted = yield "admitted", {"account_id": account_id}
+    free = limit - counted[0]["tasks"]
+    rows = (yield "admit", {"account_id": account_id, "limit": free}) if free > 0 else []
+    return {row["id"] for row in rows}
+
+
+def come_due(now: int) -> Script[None]:
+    """Line up tasks whose time has come. One that ran before keeps its turn."""
+    rows = yield "come_due", {"now": now, "limit": MANY}
+    if not rows:
+        return
+    standings: Standings = {}
+    lined = []
+    for row in rows:
+        standing = yield from stand(standings, row["account_id"], row["engine"], row["priority"])
+        turn = row["turn"] if row["attempt"] else standing.next(row["price"])
+        lined.append({"id": row["id"], "turn": turn, "gate": standing.gate.value})
+    yield "line_up", lined
+    yield from keep(standings)
+    yield from admit_limited(standings)
+
+
+def share_script(account_id: str, weight: float, limit: int | None) -> Script[bool]:
+    """Another weight and limit for an account; false when there is none of this id."""
+    changed = yield "set_share", {"id": account_id, "weight": weight, "running_limit": limit}
+    if not changed:
+        return False
+    yield "lift_limit" if limit is None else "begin_limit", {"account_id": account_id}
+    yield from admit(account_id)
+    return True
+
+
+# ---- taking
+
+
+def take(wish: Wish, worker: str, now: int, until: int) -> Script[list[Row]]:
+    """The tasks that are next for a worker, leased to it, in their order."""
+    yield from come_due(now)
+    taken: list[Row] = []
+    shut: set[tuple[str, str]] = set()
+    while len(taken) < wish.room:
+        choice = yield from choose(wish, shut, now)
+        if choice is None:
+            break
+        head = choice.head
+        room = yield from allowed(wish, head.model, wish.room - len(taken))
+        rows = (yield from claim(choice, worker, room, now, until)) if room > 0 else []
+        if not rows:  # as many run as may, or others are just taking the rest
+            shut.add((head.engine, head.model))
+        taken += sorted(rows, key=place_of)
+    for priority in sorted({row["priority"] for row in taken}):
+        turn = max(row["turn"] for row in taken if row["priority"] == priority)
+        yield "raise_clock", {"engines": listed(wish.engines), "priority": priority, "turn": turn}
+    return taken
+
+
+def choose(wish: Wish, shut: set[tuple[str, str]], now: int) -> Script[Choice | None]:
+    """What to take next."""
+    while True:
+        rows = yield "heads", {}
+        late = [row for row in rows if row["run_at"] > now]
+        if not late:
+            break
+        for row in late:
+            yield "set_later", {"seq": row["seq"], "now": now}
+    heads = [
+        Head(place_of(row), row["engine"], row["model"])
+        for row in rows
+        if row["engine"] in wish.engines and (row["engine"], row["model"]) not in shut
+    ]
+    return fairness.choose(heads, wish.warm, wish.window)
+
+
+def allowed(wish: Wish, model: str, room: int) -> Script[int]:
+    """How many tasks of a model may start now."""
+    limit = wish.limits.get(model)
+    if limit is None:
+        return room
+    yield "lock_model", {"model": model}
+    counted = yield "running_of_model", {"model": model}
+    return min(room, limit - int(counted[0]["tasks"]))
+
+
+def claim(choice: Choice, worker: str, room: int, now: int, until: int) -> Script[list[Row]]:
+    """Lease what was chosen; where others took all of that, what comes behind it."""
+    params = {
+        "engine": choice.head.engine,
+        "model": choice.head.model,
+        "priority": -choice.head.place.rank,
+        "turn": choice.turn,
+        "seq": choice.seq,
+        "limit": room,
+        "worker": worker,
+        "now": now,
+        "lease_until": until,
+    }
+    rows = yield "claim", params
+    if not rows and choice.turn < EVER:
+        rows = yield "claim", {**params, "turn": EVER, "seq": EVER}
+    return rows
+
+
+def place_of(row: Row) -> Place:
+    """Where a row stands."""
+    return Place(-row["priority"], row["turn"], row["seq"])
