@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .core import ledger
-from .core.access import KeyInfo, check_rules
+from .core.access import MOST, KeyInfo, check_rules
 from .core.admin_commands import (
     AdminCommand,
     AdminResult,
@@ -18,9 +18,12 @@ from .core.admin_commands import (
     NewSecret,
     RevokeKey,
     RotateKey,
+    SetShare,
+    Share,
 )
 from .core.commands import Account, EntryPage, ListEntries
 from .core.errors import Code, TaskError
+from .core.fairness import HEAVIEST, LIGHTEST
 from .core.ids import new_id, new_key
 from .core.ledger import Purse
 from .keys import described, digest_of, hint_of
@@ -29,6 +32,7 @@ from .store.credits import Audit
 
 COMMAND_LINE = "command line"
 CREATED, ROTATED, REVOKED = "key.created", "key.rotated", "key.revoked"
+SHARED = "share.set"
 GRANTED, ADJUSTED = "credits.granted", "credits.adjusted"
 
 
@@ -46,6 +50,8 @@ async def administer(store: Store, actor: str, command: AdminCommand, now: int) 
             return Keys(tuple(await store.keys()))
         case GrantCredits():
             return await grant(store, actor, command, now)
+        case SetShare():
+            return await set_share(store, actor, command, now)
         case ListAudit():
             lines = await store.audit(command.limit + 1, cursor(command.cursor))
             page = tuple(lines[: command.limit])
@@ -92,6 +98,20 @@ async def grant(store: Store, actor: str, command: GrantCredits, now: int) -> Ac
     if not entered:
         raise TaskError(Code.CONFLICT, f"The account has fewer {command.purse} credits than are to be taken back.")
     return account
+
+
+async def set_share(store: Store, actor: str, command: SetShare, now: int) -> Share:
+    """Give an account another weight and limit."""
+    if not LIGHTEST <= command.weight <= HEAVIEST:
+        raise TaskError(
+            Code.INVALID_INPUT, f"'weight' must be from {LIGHTEST:g} to {HEAVIEST:g}; 1 is usual.", param="weight"
+        )
+    if command.running is not None and not 0 <= command.running <= MOST:
+        raise TaskError(Code.INVALID_INPUT, f"'running' must be from 0 to {MOST}, or none.", param="running")
+    audit = Audit(actor, SHARED, command.account_id, now, {"weight": command.weight, "running": command.running})
+    if not await store.set_share(command.account_id, command.weight, command.running, audit):
+        raise no_account(command.account_id)
+    return Share(command.account_id, command.weight, command.running)
 
 
 async def entries(store: Store, account_id: str, command: ListEntries) -> EntryPage:

@@ -23,6 +23,7 @@ from .config import Settings, SettingsError
 from .core import pricing
 from .core.access import networks
 from .core.catalog import Catalog
+from .core.fairness import Sharing
 from .core.machine import Policy, Retention
 from .core.webhooks import schedule_of
 from .dialects import Dialect, discover
@@ -92,6 +93,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         made = make_engines(settings)
         catalog = make_catalog(settings, made, dialects)
         await check_retention(settings, store, catalog)
+        check_limits(settings, catalog)
         hub, estimates = Hub(), Estimates(slots)
         for model, seconds in await store.observed(OBSERVED):
             estimates.observe(model, seconds)
@@ -118,6 +120,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             estimates=estimates,
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
+            schedule_ahead=int(settings.schedule_days * 24 * HOUR),
             repeat_window=int(settings.repeat_seconds * 1000),
             device_credits=settings.device_credits,
             readiness=Readiness(settings.ready_queue),
@@ -172,6 +175,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 slots=slots,
                 policy=policy,
                 lease=int(settings.lease_seconds * 1000),
+                sharing=Sharing(settings.limits, settings.affinity),
             )
             if settings.database_url.startswith("sqlite:"):
                 # The data folder is locked: whoever held these leases is gone.
@@ -222,6 +226,15 @@ async def check_retention(settings: Settings, store: Store, catalog: Catalog) ->
     for name in settings.retention:
         if catalog.model(name) is None and await store.account(name) is None:
             raise SettingsError(f"retention: there is no model and no account {name!r}")
+
+
+def check_limits(settings: Settings, catalog: Catalog) -> None:
+    """Refuse names that are no model: nothing would be limited as its operator means."""
+    for name in settings.limits:
+        if catalog.model(name) is None:
+            raise SettingsError(
+                f"limits: there is no model {name!r}; there are: {', '.join(each.name for each in catalog.models)}"
+            )
 
 
 async def make_provenance(settings: Settings) -> Provenance:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import __version__
+from .cli_accounts import account_app
 from .cli_doctor import doctor
 from .cli_keys import audit, credit_app, key_app
 from .cli_options import Config, Data, Database, in_store, settings_from
@@ -32,6 +33,7 @@ review_app = typer.Typer(help="Tasks that moderation holds for a person.", no_ar
 signing_app = typer.Typer(help="Keys that sign links to results.", no_args_is_help=True)
 new_app = typer.Typer(help="A package to begin with, for a dialect or an engine of your own.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
+app.add_typer(account_app, name="account")
 app.add_typer(credit_app, name="credit")
 app.add_typer(task_app, name="task")
 app.add_typer(webhook_app, name="webhook")

@@ -49,6 +49,8 @@ class Settings:
     max_failures: int = 3
     retry_seconds: float = 1.0
     task_hours: float = 24.0
+    schedule_days: float = 30.0
+    affinity: int = 4
     link_hours: float = 24.0
     result_hours: float = 0.0
     cdn_url: str = ""
@@ -94,6 +96,7 @@ class Settings:
     aliases: dict[str, str] = field(default_factory=dict)
     prices: dict[str, int | dict[str, Any]] = field(default_factory=dict)
     retention: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
     mounts: dict[str, str] = field(default_factory=dict)
     engine: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     dialect: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
@@ -189,6 +192,7 @@ TYPES: dict[str, Any] = {
     "prices": dict[str, int | dict[str, Any]],
     "trusted_proxies": tuple[str, ...],
     "retention": dict[str, float],
+    "limits": dict[str, int],
     "mounts": dict[str, str],
     "engine": dict[str, dict[str, Any]],
     "dialect": dict[str, dict[str, Any]],
@@ -206,6 +210,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_failures": (1, 100),
     "retry_seconds": (0, 3600),
     "task_hours": (0.001, 24 * 365),
+    "schedule_days": (0, 3650),
+    "affinity": (0, 10_000),
     "link_hours": (0.01, 24 * 365),
     "result_hours": (0, 24 * 3650),
     "repeat_seconds": (0, 3600),
@@ -223,6 +229,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "moderation_seconds": (0.1, 600),
     "max_connections": (1, 1_000_000),
 }
+MOST_RUNNING = 1_000_000  # tasks of one model
 SHORTEST_KEY = 16  # characters of a secret that an operator makes up
 
 
@@ -248,6 +255,8 @@ def check(settings: Settings) -> list[str]:
     low, high = RANGES["result_hours"]
     wrong = [name for name, hours in settings.retention.items() if not low <= hours <= high]
     problems += [f"retention: that of {name!r} must be from {low:g} to {high:g}" for name in wrong]
+    unfit = [name for name, tasks in settings.limits.items() if not 0 <= tasks <= MOST_RUNNING]
+    problems += [f"limits: that of {name!r} must be from 0 to {MOST_RUNNING}" for name in unfit]
     if settings.database and not settings.database.startswith(("sqlite:", "postgresql://", "postgres://")):
         problems.append("database must be sqlite:PATH or postgresql://HOST/NAME")
     return problems + check_watching(settings) + check_provenance(settings)

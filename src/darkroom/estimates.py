@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .core.task import State, Task
+from .core.review import held
+from .core.task import Gate, State, Task
 
 WEIGHT = 0.2  # of the newest run in the mean
 SOONEST, LATEST = 1, 30  # seconds between polls that we advise
@@ -31,8 +32,10 @@ class Estimates:
         if task.state is State.RUNNING:
             return self._left(task, now)
         mean = self._seconds.get(task.model)
-        if mean is None or task.state.final:
+        if mean is None or task.state.final or held(task):
             return None
+        if task.gate is Gate.TIME:
+            return round(max(0, task.run_at - now) / 1000 + mean, 1)
         before = sum(ahead.values())
         turns = before // self._slots
         if not turns:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .dialects import Dialect
     from .service import Service
 
+HOUR, DAY = 3_600_000, 86_400_000  # milliseconds
+
 
 async def plan(
     service: Service, account_id: str, command: Submit, dialect: Dialect, caller: Caller | None = None
@@ -40,6 +42,7 @@ async def plan(
         service.rates.take(f"tasks of {caller.key_id}", caller.rules.tasks, "tasks", len(groups))
     files = await service.inputs.resolve(account_id, groups)
     now = service.clock()
+    start, deadline = times(service, command, now)
     task = Task(
         id=new_id(now),
         public_id=dialect.mint_id(),
@@ -51,8 +54,8 @@ async def plan(
         params=params,
         inputs=files[0],
         count=command.count,
-        run_at=now,
-        deadline=now + service.task_lifetime,
+        run_at=start,
+        deadline=deadline,
         warnings=warnings,
         price=price(model.rate, params, command.count, files[0]),
         metadata=command.metadata,
@@ -75,3 +78,20 @@ async def plan(
         )
         for inputs in files
     )
+
+
+def times(service: Service, command: Submit, now: int) -> tuple[int, int]:
+    """When a task may start at the earliest, and when it fails unless it is done."""
+    start = now if command.start_at is None else command.start_at
+    if command.start_at is not None and not now < start <= now + service.schedule_ahead:
+        days = service.schedule_ahead / DAY
+        message = f"'start_at' must lie in the future, at most {days:g} days ahead. Leave it out to start at once."
+        raise TaskError(Code.INVALID_INPUT, message, param="start_at")
+    latest = start + service.task_lifetime
+    if command.deadline is None:
+        return start, latest
+    if not start < command.deadline <= latest:
+        hours = service.task_lifetime / HOUR
+        message = f"'deadline' must lie after the start of the task, at most {hours:g} hours."
+        raise TaskError(Code.INVALID_INPUT, message, param="deadline")
+    return start, command.deadline

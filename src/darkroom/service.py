@@ -37,7 +37,7 @@ from .core.commands import (
 from .core.errors import Code, TaskError
 from .core.family import as_family
 from .core.machine import Policy, decide
-from .core.task import File, State, Task, Trigger
+from .core.task import File, Gate, State, Task, Trigger
 from .core.webhook_commands import WebhookCommand
 from .dialects import Dialect
 from .downloads import archive, download, download_file, download_preview, read_result
@@ -86,6 +86,7 @@ class Service:
     estimates: Estimates
     policy: Policy
     task_lifetime: int  # milliseconds that a task may wait and run
+    schedule_ahead: int = 0  # milliseconds that a task's start may lie ahead
     repeat_window: int = 0  # milliseconds in which the same request is no new one
     device_credits: int = -1  # of a device that logs in for the first time; below 0 none may
     admission: Admission | None = None
@@ -252,9 +253,10 @@ class Service:
         etas = [self.estimates.eta(part, {}, now) for part in parts if part.state is State.RUNNING]
         position = None
         if waiting:  # parts are claimed in their order, so the last one ends the task
-            ahead = await self.positions.ahead(waiting[-1])
+            later = waiting[-1].gate is Gate.TIME
+            ahead = {} if later else await self.positions.ahead(waiting[-1])
             etas.append(self.estimates.eta(waiting[-1], ahead, now))
-            if task.state is State.QUEUED:
+            if task.state is State.QUEUED and not later:
                 position = max(1, sum(ahead.values()) + 2 - len(waiting))
         known = [eta for eta in etas if eta is not None]
         eta = max(known) if known and len(known) == len(etas) else None
@@ -339,6 +341,8 @@ class Service:
         change = decide(task, Trigger.CANCEL, now=self.clock(), policy=self.policy)
         ended = await self.store.apply(change) if change is not None else None
         if ended is not None:
+            if task.gate is Gate.COUNTED:
+                self.hub.notify(WORK)  # another task of its account may run
             metrics.ended(ended)
             await discard(self.objects, task)
         return ended is not None

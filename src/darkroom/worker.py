@@ -19,9 +19,10 @@ from . import metrics, tracing
 from .attempts import REWRITE, Attempt, job_of
 from .core.catalog import Catalog
 from .core.errors import NO_ROOM, Code, TaskError, no_room
+from .core.fairness import BY_TURNS, Sharing
 from .core.machine import Change, Policy, after_failure, decide
 from .core.review import hold
-from .core.task import STORING, Artifact, State, Task, Trigger
+from .core.task import STORING, Artifact, Gate, State, Task, Trigger
 from .engines import Engine
 from .estimates import Estimates
 from .folders import Folders
@@ -40,7 +41,7 @@ STOP_WITHIN = 5.0  # seconds that an engine has to stop
 
 
 class Worker:
-    """Runs up to `slots` tasks at once. `lease` is in milliseconds."""
+    """Runs up to `slots` tasks at once. `lease` is in milliseconds. What an engine ran last counts as loaded."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Worker:
         slots: int,
         policy: Policy,
         lease: int = 30_000,
+        sharing: Sharing = BY_TURNS,
         clock: Clock = utc_now,
     ) -> None:
         self._name = name
@@ -71,6 +73,8 @@ class Worker:
         self._slots = slots
         self._policy = policy
         self._lease = lease
+        self._sharing = sharing
+        self._warm: dict[str, str] = {}  # the model that each engine ran last
         self._clock = clock
         self._attempts: set[Attempt] = set()  # two of one task, while one that lost its lease still stops
         self._stopping = False
@@ -122,7 +126,9 @@ class Worker:
 
     async def _claim(self, names: tuple[str, ...], room: int) -> list[Task]:
         try:
-            return await self._store.claim(self._name, names, room, self._clock(), self._lease)
+            warm = tuple(self._warm.values())
+            now = self._clock()
+            return await self._store.claim(self._name, names, room, now, self._lease, warm=warm, sharing=self._sharing)
         except Exception as error:  # noqa: BLE001 - the worker must outlive everything, or no task is run any more
             write_failure("claim", error)
             await asyncio.sleep(REWRITE)
@@ -139,6 +145,7 @@ class Worker:
 
     def _start(self, task: Task) -> None:
         attempt = Attempt(task, self)
+        self._warm[task.engine] = task.model
         self._attempts.add(attempt)
         attempt.running = asyncio.create_task(self._attempt(attempt))
         attempt.running.add_done_callback(lambda _: self._attempts.remove(attempt))
@@ -252,8 +259,8 @@ class Worker:
         write_outcome(done, error, seconds)
         metrics.ended(done, error, seconds)
         self._hub.changed(task)
-        if not done.state.final:
-            self._hub.notify(WORK)  # it is due before the next look at the queue
+        if not done.state.final or done.gate is Gate.COUNTED or task.model in self._sharing.limits:
+            self._hub.notify(WORK)  # it is due before the next look at the queue, or others may run now
         return True
 
     async def _apply(self, task: Task, change: Change) -> Task | None:

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 TABLES = (
-    *("account", "api_key", "audit", "batch", "delivery", "entry", "event", "file", "key_secret", "migration"),
-    *("removal", "signing_key"),
+    *("account", "api_key", "audit", "batch", "bottleneck", "clock", "delivery", "entry", "event", "file"),
+    *("key_secret", "migration", "removal", "signing_key", "standing"),
     *("task", "webhook", "webhook_secret"),
 )
 

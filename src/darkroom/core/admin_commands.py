@@ -51,6 +51,15 @@ class GrantCredits:
 
 
 @dataclass(frozen=True, slots=True)
+class SetShare:
+    """Give an account another weight in the queue, and a limit of tasks that run at once (`None`: none)."""
+
+    account_id: str
+    weight: float
+    running: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ListAudit:
     """Read a page of what administrators did, newest first."""
 
@@ -82,7 +91,7 @@ class Refuse:
 
 
 ReviewCommand = ListReviews | Approve | Refuse
-AdminCommand = CreateKey | RotateKey | RevokeKey | ListKeys | GrantCredits | ListAudit
+AdminCommand = CreateKey | RotateKey | RevokeKey | ListKeys | GrantCredits | SetShare | ListAudit
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,16 @@ class Keys:
     """Every key, oldest first."""
 
     keys: tuple[KeyInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How an account counts in the queue: its weight, and how many of its tasks may run at once."""
+
+    account_id: str
+    weight: float
+    running: int | None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +155,4 @@ class ReviewPage:
     next_cursor: str | None
 
 
-AdminResult = NewSecret | Keys | KeyInfo | AuditPage | ReviewPage
+AdminResult = NewSecret | Keys | KeyInfo | Share | AuditPage | ReviewPage

@@ -46,7 +46,8 @@ class Submit:
     carries the results themselves. `extra` is the dialect's own luggage, kept with the task and handed back.
     `refusal` is what the dialect found wrong with the rest, for vendors that look first whether the model exists.
     `webhook` is a URL that is told of the task's end, or of `webhook_events`; `base_url` is where the dialect was
-    reached, for the links in what it is told.
+    reached, for the links in what it is told. `start_at` and `deadline` are UTC milliseconds: when the task may start
+    at the earliest, and when it fails unless it is done.
     """
 
     operation: Operation
@@ -56,6 +57,8 @@ class Submit:
     parts: tuple[tuple[Source, ...], ...] = ()
     count: int = 1
     wait: float = 0
+    start_at: int | None = None
+    deadline: int | None = None
     embed: bool = False
     webhook: str | None = None
     webhook_events: tuple[State, ...] = ()

@@ -11,8 +11,8 @@ off; one that comes anew waits behind no backlog; idle time is not saved up.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 CREDIT = 1_000  # units of virtual time that a credit takes at weight 1
 DEAREST = 10**9  # credits beyond which a task counts no more
@@ -45,6 +45,18 @@ class Choice:
     head: Head
     turn: int
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What workers keep to beside the turns: `limits` says how many tasks of a model may run at once on all of them,
+    and a model that is loaded goes before others within `affinity` credits."""
+
+    limits: Mapping[str, int] = field(default_factory=dict)
+    affinity: int = 0
+
+
+BY_TURNS = Sharing()
 
 
 def length(price: int, weight: float) -> int:

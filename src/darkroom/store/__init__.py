@@ -7,9 +7,9 @@ somebody else made first writes nothing; a submit with an idempotency key and ev
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 
 from ..core.access import Caller
+from ..core.fairness import BY_TURNS, Sharing
 from ..core.family import combine
 from ..core.machine import Change
 from ..core.review import HELD
@@ -111,15 +111,13 @@ class Store(Accounts, Checks, Places):
         lease: int,
         *,
         warm: tuple[str, ...] = (),
-        window: int = 0,
-        limits: Mapping[str, int] | None = None,
+        sharing: Sharing = BY_TURNS,
     ) -> list[Task]:
         """Lease up to `limit` due tasks for `lease` milliseconds, in the order in which they are to be run.
 
-        Models that are `warm` go first within a `window` of credits. `limits` says how many tasks of a model may run
-        at once, on all workers together.
+        The worker has the models `warm` loaded.
         """
-        wish = Wish(engines, limit, warm, window, limits or {})
+        wish = Wish(engines, limit, warm, sharing)
         return await self._database.write(lambda: claim_script(wish, worker, now, now + lease))
 
     async def heartbeat(

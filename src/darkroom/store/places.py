@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..core.admin_commands import Share
 from ..core.fairness import Place
 from ..core.task import Gate, Task
 from .credits import Audit, audited
@@ -17,7 +18,7 @@ class Places:
     _database: Database
 
     async def ahead(self, task: Task, limit: int) -> dict[str, int]:
-        """How many tasks of which model will be claimed before this one, each model counted up to about `limit`.
+        """How many tasks of which model will be claimed before this one, each model counted up to `limit`.
 
         For one that its account's limit keeps back, these are all that stand before it, and its account's own.
         """
@@ -27,7 +28,7 @@ class Places:
             if (-head["priority"], head["turn"], head["seq"]) < (-task.priority, task.turn, task.seq):
                 kind = {"engine": head["engine"], "model": head["model"]}
                 rows = await self._database.read("waiting_before", **kind, **place)
-                found[head["model"]] += sum(row["tasks"] for row in rows)
+                found[head["model"]] = min(limit, found[head["model"]] + sum(row["tasks"] for row in rows))
         if task.gate is Gate.LIMIT:
             for row in await self._database.read("kept_back_before", account_id=task.account_id, **place):
                 found[row["model"]] += row["tasks"]
@@ -54,6 +55,10 @@ class Places:
             return changed if audit is None else audited(changed, audit)
 
         return await self._database.write(script)
+
+    async def shares(self) -> list[Share]:
+        """How each account counts, oldest first."""
+        return [Share(*row) for row in await self._database.read("shares")]
 
     async def _heads(self) -> list[Row]:
         return await self._database.read("heads")

@@ -6,11 +6,10 @@ wait for each other; whatever waits in the queue is taken with `SKIP LOCKED`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..core import fairness
-from ..core.fairness import EVER, Choice, Head, Place
+from ..core.fairness import BY_TURNS, EVER, Choice, Head, Place, Sharing
 from ..core.task import Gate, Task
 from .database import Row, Script
 
@@ -19,14 +18,12 @@ MANY = 100  # tasks that come due in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a worker wants: its engines, how many tasks, which models it has loaded, within what window (in credits) it
-    prefers these, and how many tasks of a model may run at once on all workers, where that is limited."""
+    """What a worker wants: its engines, how many tasks, which models it has loaded, and what it keeps to."""
 
     engines: tuple[str, ...]
     room: int
     warm: tuple[str, ...] = ()
-    window: int = 0
-    limits: Mapping[str, int] = field(default_factory=dict)
+    sharing: Sharing = BY_TURNS
 
 
 @dataclass(slots=True)
@@ -188,12 +185,12 @@ def choose(wish: Wish, shut: set[tuple[str, str]], now: int) -> Script[Choice | 
         for row in rows
         if row["engine"] in wish.engines and (row["engine"], row["model"]) not in shut
     ]
-    return fairness.choose(heads, wish.warm, wish.window)
+    return fairness.choose(heads, wish.warm, wish.sharing.affinity)
 
 
 def allowed(wish: Wish, model: str, room: int) -> Script[int]:
     """How many tasks of a model may start now."""
-    limit = wish.limits.get(model)
+    limit = wish.sharing.limits.get(model)
     if limit is None:
         return room
     yield "lock_model", {"model": model}

@@ -59,6 +59,7 @@ from .shapes import (
     TaskView,
     encode_task,
     index_of,
+    milliseconds,
     rfc3339,
     task_view,
 )
@@ -86,6 +87,8 @@ def asked(body: TaskBody) -> Submit:
         count=body.count,
         webhook=body.webhook,
         webhook_events=states_of(body.webhook_events, "webhook_events"),
+        start_at=milliseconds(body.start_at, "start_at"),
+        deadline=milliseconds(body.deadline, "deadline"),
         metadata=body.metadata,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -19,14 +18,16 @@ from ...core.admin_commands import (
     NewSecret,
     RevokeKey,
     RotateKey,
+    SetShare,
+    Share,
 )
 from ...core.commands import Command
-from ...core.errors import Code, TaskError
+from ...core.fairness import HEAVIEST, LIGHTEST
 from ...core.ledger import Purse
 from .. import Endpoint, WireRequest, WireResponse, answer
 from .money import AccountView, encode_account
 from .paging import page_of, page_query
-from .shapes import rfc3339
+from .shapes import milliseconds, rfc3339
 
 GRACE = 86_400  # seconds that a rotated key's old secret is good
 MOST_GRACE = 366 * 86_400
@@ -67,6 +68,26 @@ class CreditsBody(msgspec.Struct, forbid_unknown_fields=True):
 
     amount: Annotated[int, Meta(ge=-MOST, le=MOST, examples=[100])]
     purse: Annotated[Purse, Meta(description="free or paid.")] = Purse.PAID
+
+
+class ShareBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How an account counts; what is left out is as usual."""
+
+    weight: Annotated[
+        float,
+        Meta(ge=LIGHTEST, le=HEAVIEST, description="Its share among accounts that wait: 2 gets twice as much as 1."),
+    ] = 1.0
+    running: Annotated[
+        int | None, Meta(ge=0, le=MOST, description="How many of its tasks may run at once; null: any number.")
+    ] = None
+
+
+class ShareView(msgspec.Struct):
+    """How an account counts."""
+
+    account: str
+    weight: float
+    running: int | None
 
 
 class KeyView(msgspec.Struct):
@@ -133,7 +154,7 @@ def create(request: WireRequest) -> Command:
             tasks=body.tasks,
             active=body.active,
             spend=body.spend,
-            expires_at=milliseconds(body.expires_at),
+            expires_at=milliseconds(body.expires_at, "expires_at"),
         ),
     )
 
@@ -150,17 +171,15 @@ def credit(request: WireRequest) -> Command:
     return GrantCredits(request.params["id"], body.amount, body.purse)
 
 
-def milliseconds(text: str | None) -> int | None:
-    """RFC 3339 as UTC milliseconds."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is not None:
-            return int(time.astimezone(UTC).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        pass
-    raise TaskError(Code.INVALID_INPUT, "'expires_at' is a time such as 2030-01-01T00:00:00Z.", param="expires_at")
+def share(request: WireRequest) -> Command:
+    """Give an account another share."""
+    body = request.json(ShareBody)
+    return SetShare(request.params["id"], body.weight, body.running)
+
+
+def encode_share(made: Share, _request: WireRequest) -> WireResponse:
+    """Answer with an account's share."""
+    return answer(ShareView(made.account_id, made.weight, made.running))
 
 
 def fields(key: KeyInfo) -> dict[str, Any]:
@@ -253,6 +272,16 @@ ADMINISTRATION = (
         request=CreditsBody,
         response=AccountView,
         summary="Give credits",
+    ),
+    Endpoint(
+        method="POST",
+        path="/accounts/{id}/share",
+        decode=share,
+        encode=encode_share,
+        request=ShareBody,
+        response=ShareView,
+        summary="Set an account's share",
+        description="Its weight against other accounts in the queue, and how many of its tasks may run at once.",
     ),
     Endpoint(
         method="GET",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
 from msgspec import Meta
 
 from ...core.commands import Inline, Link, Source, TaskResult, Upload
 from ...core.errors import Code, TaskError
-from ...core.task import Artifact, Operation, State, Task
+from ...core.review import held
+from ...core.task import Artifact, Gate, Operation, State, Task
 from .. import WireRequest, WireResponse, answer
 
 
@@ -49,6 +50,12 @@ class TaskBody(msgspec.Struct, forbid_unknown_fields=True):
     webhook_events: Annotated[
         list[str], Meta(description="What it is told instead.", examples=[["task.running", "task.succeeded"]])
     ] = []
+    start_at: Annotated[
+        str | None, Meta(description="When it may start, at the earliest; RFC 3339.", examples=["2030-01-01T00:00:00Z"])
+    ] = None
+    deadline: Annotated[
+        str | None, Meta(description="When it fails unless it is done; RFC 3339.", examples=["2030-01-01T06:00:00Z"])
+    ] = None
     metadata: Annotated[dict[str, Any], Meta(description="Yours: kept with the task and given back.")] = {}
 
 
@@ -92,7 +99,16 @@ class TaskView(msgspec.Struct):
     created_at: str
     started_at: str | None
     finished_at: str | None
-    position: int | None
+    start_at: Annotated[str | None, Meta(description="When it may start, at the earliest; null: at any time.")]
+    deadline: Annotated[str | None, Meta(description="When it fails unless it is done.")]
+    waiting_for: Annotated[
+        Literal["worker", "limit", "start", "review"] | None,
+        Meta(
+            description="What a queued task waits for: a free worker, the end of other tasks of its account, which may "
+            "run no more at once, the time of its start, or a person."
+        ),
+    ]
+    position: Annotated[int | None, Meta(description="1: it is the next to run. Null before its start.")]
     eta_seconds: float | None
     outputs: list[OutputView]
     expires_at: Annotated[str | None, Meta(description="How long the results are kept; null: for ever.")]
@@ -156,6 +172,37 @@ def rfc3339(time: int | None) -> str | None:
     return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def milliseconds(text: str | None, param: str) -> int | None:
+    """RFC 3339 as UTC milliseconds."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None:
+            return int(time.astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        pass
+    raise TaskError(Code.INVALID_INPUT, f"'{param}' is a time such as 2030-01-01T00:00:00Z.", param=param)
+
+
+def waiting_for(task: Task) -> Literal["worker", "limit", "start", "review"] | None:
+    """What a task waits for, if it does; a parent for what its first waiting part does."""
+    part = next((child for child in task.children if child.state is State.QUEUED), task)
+    if task.state is not State.QUEUED:
+        return None
+    if held(part):
+        return "review"
+    match part.gate:
+        case Gate.OPEN | Gate.COUNTED:
+            return "worker"
+        case Gate.LIMIT:
+            return "limit"
+        case Gate.TIME:
+            return "start"
+        case _:
+            assert_never(part.gate)
+
+
 def output_view(task: Task, index: int, artifact: Artifact, request: WireRequest) -> OutputView:
     """One result with links signed now."""
     path = f"/tasks/{task.public_id}/outputs/{index}"
@@ -175,6 +222,7 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
     """A task as its caller sees it."""
     failure = task.failure if task.state is not State.SUCCEEDED else None
     path = f"/tasks/{task.public_id}"
+    later = task.state is State.QUEUED and task.run_at > task.created_at and not held(task)
     return TaskView(
         id=task.public_id,
         operation=task.operation,
@@ -186,6 +234,9 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         created_at=rfc3339(task.created_at) or "",
         started_at=rfc3339(task.started_at),
         finished_at=rfc3339(task.finished_at),
+        start_at=rfc3339(task.run_at) if later else None,
+        deadline=rfc3339(task.deadline),
+        waiting_for=waiting_for(task),
         position=position,
         eta_seconds=eta,
         outputs=[output_view(task, index, artifact, request) for index, artifact in enumerate(task.artifacts)],

@@ -77,7 +77,8 @@ WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
-    expires_at = :expires_at, gate = CASE WHEN :state = 'queued' AND :run_at > :now THEN 3 ELSE gate END,
+    expires_at = :expires_at,
+    gate = CASE WHEN CAST(:state AS TEXT) = 'queued' AND CAST(:run_at AS BIGINT) > CAST(:now AS BIGINT) THEN 3 ELSE gate END,
     stage = '', lease_until = NULL, worker = NULL, version = version + 1
 WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *,
     (SELECT -free FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_free,

@@ -103,6 +103,9 @@ UPDATE task SET gate = 1, version = version + 1 WHERE id IN (
     ORDER BY priority DESC, turn, seq LIMIT :limit /*skip locked*/
 ) RETURNING id
 
+-- name: shares
+SELECT id, weight, running_limit, name FROM account ORDER BY created_at, id
+
 -- name: set_share
 UPDATE account SET weight = :weight, running_limit = :running_limit WHERE id = :id RETURNING id
 
