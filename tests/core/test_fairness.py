@@ -56,7 +56,7 @@ def test_the_clock_never_goes_back_and_no_turn_lies_before_it(steps, weights):
 @given(steps, weights)
 def test_an_account_has_its_tasks_run_in_the_order_in_which_they_came(steps, weights):
     line = Line(weights)
-    turns = {name: -1 for name in ACCOUNTS}
+    turns = dict.fromkeys(ACCOUNTS, -1)
     for step in steps:
         if step is None:
             continue
@@ -89,10 +89,6 @@ def test_accounts_that_always_wait_share_by_weight_within_a_task_each(kinds, idl
     for _ in range(idle):  # time that passed before saves nothing up
         line.submit("0", 1)
         line.claim()
-    for number, (_, price) in enumerate(kinds):
-        line.submit(str(number), price)
-    line.ends.clear()
-    line = Line(line.weights, line.clock)
     for number, (_, price) in enumerate(kinds):
         for _ in range(2):
             line.submit(str(number), price)

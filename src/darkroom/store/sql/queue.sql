@@ -41,11 +41,15 @@ WITH RECURSIVE head (seq) AS (
         ORDER BY engine, model, priority DESC, turn, seq LIMIT 1
     ) AS first
     UNION ALL
-    SELECT (
+    SELECT COALESCE((
         SELECT next.seq FROM task AS next WHERE next.state = 'queued' AND next.parts = 0 AND next.gate < 2
-            AND (next.engine, next.model) > (task.engine, task.model)
+            AND next.engine = task.engine AND next.model > task.model
+        ORDER BY next.model, next.priority DESC, next.turn, next.seq LIMIT 1
+    ), (
+        SELECT next.seq FROM task AS next WHERE next.state = 'queued' AND next.parts = 0 AND next.gate < 2
+            AND next.engine > task.engine
         ORDER BY next.engine, next.model, next.priority DESC, next.turn, next.seq LIMIT 1
-    ) FROM head JOIN task ON task.seq = head.seq
+    )) FROM head JOIN task ON task.seq = head.seq
 )
 SELECT task.engine, task.model, task.priority, task.turn, task.seq, task.run_at
 FROM head JOIN task ON task.seq = head.seq

@@ -53,7 +53,7 @@ ON CONFLICT DO NOTHING;
 DROP INDEX CONCURRENTLY IF EXISTS task_next;
 CREATE INDEX CONCURRENTLY task_next ON task (engine, model, priority DESC, turn, seq) WHERE state = 'queued' AND parts = 0 AND gate < 2;
 DROP INDEX CONCURRENTLY IF EXISTS task_later;
-CREATE INDEX CONCURRENTLY task_later ON task (run_at) WHERE state = 'queued' AND parts = 0 AND gate = 3;
+CREATE INDEX CONCURRENTLY task_later ON task (run_at, seq) WHERE state = 'queued' AND parts = 0 AND gate = 3;
 DROP INDEX CONCURRENTLY IF EXISTS task_limited;
 CREATE INDEX CONCURRENTLY task_limited ON task (account_id, gate, priority DESC, turn, seq)
 WHERE gate IN (1, 2) AND finished_at IS NULL;

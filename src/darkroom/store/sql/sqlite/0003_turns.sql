@@ -50,7 +50,7 @@ SELECT DISTINCT engine, priority, 0 FROM task WHERE state = 'queued' AND parts =
 ON CONFLICT DO NOTHING;
 
 CREATE INDEX task_next ON task (engine, model, priority DESC, turn, seq) WHERE state = 'queued' AND parts = 0 AND gate < 2;
-CREATE INDEX task_later ON task (run_at) WHERE state = 'queued' AND parts = 0 AND gate = 3;
+CREATE INDEX task_later ON task (run_at, seq) WHERE state = 'queued' AND parts = 0 AND gate = 3;
 CREATE INDEX task_limited ON task (account_id, gate, priority DESC, turn, seq)
 WHERE gate IN (1, 2) AND finished_at IS NULL;
 CREATE INDEX task_running ON task (model) WHERE state = 'running' AND parts = 0;
