@@ -117,6 +117,7 @@ def change_params(change: Change) -> dict[str, Any]:
     failure = change.failure
     return {
         "id": change.task_id,
+        "account_id": change.account_id,
         "expect": change.expect.value,
         "attempt": change.attempt,
         "state": change.state.value,

@@ -73,7 +73,8 @@ UPDATE task SET lease_until = :lease_until, checkpoint = COALESCE(CAST(:checkpoi
 WHERE id = :id AND attempt = :attempt AND state = 'running' RETURNING cancel
 
 -- name: change_task
--- One transition, guarded by state and attempt; no row when somebody else was first. And how its hold was made.
+-- One transition, guarded by state and attempt; no row when somebody else was first. And how its hold was made: looked up by
+-- parameters, as SQLite reads the whole ledger where RETURNING compares it with the row.
 UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress = :progress, cost = :cost,
     error_code = :error_code, error_message = :error_message, error_param = :error_param, error_detail = :error_detail,
     artifacts = :artifacts, warnings = :warnings, checkpoint = :checkpoint, finished_at = :finished_at,
@@ -81,9 +82,9 @@ UPDATE task SET state = :state, failures = :failures, run_at = :run_at, progress
     gate = CASE WHEN CAST(:state AS TEXT) = 'queued' AND CAST(:run_at AS BIGINT) > CAST(:now AS BIGINT) THEN 3 ELSE gate END,
     stage = '', lease_until = NULL, worker = NULL, version = version + 1
 WHERE id = :id AND state = :expect AND attempt = :attempt RETURNING *,
-    (SELECT -free FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_free,
-    (SELECT entry.public_id FROM entry WHERE entry.task_id = task.id AND entry.kind = 'hold') AS held_for,
-    (SELECT account.running_limit FROM account WHERE account.id = task.account_id) AS running_limit
+    (SELECT -free FROM entry WHERE entry.task_id = :id AND entry.kind = 'hold') AS held_free,
+    (SELECT entry.public_id FROM entry WHERE entry.task_id = :id AND entry.kind = 'hold') AS held_for,
+    (SELECT account.running_limit FROM account WHERE account.id = :account_id) AS running_limit
 
 -- name: lock_parent
 SELECT * FROM task WHERE id = :id /*for update*/
