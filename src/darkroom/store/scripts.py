@@ -53,8 +53,8 @@ def submit_script(
     made: list[Task] = []
     for task, (turn, gate) in zip(tasks, places, strict=True):
         own = task is first
-        placed = replace(task, turn=turn, gate=gate, version=1)
-        added = yield "add_task", task_params(placed, key if own else None, digest if own else None)
+        row = task_params(task, key if own else None, digest if own else None)
+        added = yield "add_task", {**row, "turn": turn, "gate": gate.value}
         if not added and own and key is not None:
             # PostgreSQL waited for whoever was storing this key: nothing is written yet, and theirs can be seen.
             found = yield "task_by_idempotency_key", {"account_id": first.account_id, "idempotency_key": key}
@@ -62,7 +62,7 @@ def submit_script(
                 return replay(found[0], digest)
         if not added:
             raise TaskError(Code.CONFLICT, "The task's new id is taken. Send the request again.", retryable=True)
-        made.append(replace(placed, seq=added[0]["seq"]))
+        made.append(replace(task, seq=added[0]["seq"], turn=turn, gate=gate, version=1))
     # Rows before credits, so that a repeated request is answered with its task even when the account is now empty.
     # Then standings, files, key and account, always in this order: so no two transactions wait for each other.
     yield from queue.keep(standings)
