@@ -60,11 +60,11 @@ def batch_script(
     if not added:
         raise TaskError(Code.CONFLICT, "A task's new id is taken. Send the request again.", retryable=True)
     yield "add_task", rows[1:]
-    yield from queue.keep(standings)
     yield from use_files(tasks)
     if caller is not None and caller.limited:
         yield from credits.admit(tasks, caller)
     yield from credits.hold(tasks)
+    yield from queue.keep(standings)
     yield from queue.admit_limited(standings)
     yield (
         "add_event",

@@ -1,7 +1,6 @@
 """Scripts that line tasks up and take them: parts of a transaction, or whole ones.
 
-The rules are in `core.fairness`. Locks are taken in one order, tasks, standings, accounts, so that no two transactions
-wait for each other; whatever waits in the queue is taken with `SKIP LOCKED`.
+The rules are in `core.fairness`. Whatever waits is taken with `SKIP LOCKED`, so that nobody waits for a claim.
 """
 
 from __future__ import annotations
@@ -193,7 +192,9 @@ def allowed(wish: Wish, model: str, room: int) -> Script[int]:
     limit = wish.sharing.limits.get(model)
     if limit is None:
         return room
-    yield "lock_model", {"model": model}
+    if not (yield "lock_model", {"model": model}):
+        yield "add_bottleneck", {"model": model}
+        yield "lock_model", {"model": model}
     counted = yield "running_of_model", {"model": model}
     return min(room, limit - int(counted[0]["tasks"]))
 

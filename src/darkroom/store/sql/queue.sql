@@ -14,11 +14,11 @@ SELECT COALESCE(
 (SELECT running_limit FROM account WHERE id = :account_id) AS running_limit
 
 -- name: move_standing
-UPDATE standing SET turn = CASE WHEN turn < :turn THEN :turn ELSE turn END
+UPDATE /*contended*/ standing SET turn = CASE WHEN turn < :turn THEN :turn ELSE turn END
 WHERE account_id = :account_id AND engine = :engine AND priority = :priority RETURNING turn
 
 -- name: add_standing
-INSERT INTO standing (account_id, engine, priority, turn) VALUES (:account_id, :engine, :priority, :turn)
+INSERT /*contended*/ INTO standing (account_id, engine, priority, turn) VALUES (:account_id, :engine, :priority, :turn)
 ON CONFLICT (account_id, engine, priority)
 DO UPDATE SET turn = CASE WHEN standing.turn < excluded.turn THEN excluded.turn ELSE standing.turn END
 
@@ -69,7 +69,10 @@ WHERE id IN (SELECT id FROM due) RETURNING *
 
 -- name: lock_model
 -- One claim at a time for a model with a limit.
-INSERT INTO bottleneck (model) VALUES (:model) ON CONFLICT (model) DO UPDATE SET model = excluded.model RETURNING model
+SELECT model FROM bottleneck WHERE model = :model /*for update*/
+
+-- name: add_bottleneck
+INSERT INTO bottleneck (model) VALUES (:model) ON CONFLICT DO NOTHING
 
 -- name: running_of_model
 SELECT COUNT(*) AS tasks FROM task WHERE model = :model AND state = 'running' AND parts = 0
