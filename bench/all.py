@@ -1,4 +1,4 @@
-"""Runs every benchmark, and prints one table. About five minutes; wants a machine that does nothing else.
+"""Runs every benchmark, and prints one table. About seven minutes; wants a machine that does nothing else.
 
 Ratios within one run mean something on any machine; absolute figures belong to the machine in the first line.
 """
@@ -9,6 +9,7 @@ import os
 
 import batches
 import busy
+import fairness
 import footprint
 import polls
 import queues
@@ -24,7 +25,7 @@ def main() -> None:
     """Measure everything."""
     wrk.need_wrk()
     print(report.machine(), flush=True)
-    every = (polls, submits, batches, tasks, queues, webhooks, waiting, footprint, busy)
+    every = (polls, submits, batches, tasks, queues, fairness, webhooks, waiting, footprint, busy)
     rows = [row for measure in every for row in measure.measure()]
     print(report.table(rows))
     print(f"\nload average at the end: {os.getloadavg()[0]:.2f}")
