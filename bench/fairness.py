@@ -1,6 +1,6 @@
 """One account with many thousands of tasks in the queue, and fifty with a few: how long the fifty wait.
 
-The real store on both databases, eight slots that sleep in place of work. Beside it stands the same with an empty queue.
+The real store on both databases, eight slots that sleep in place of work; beside it the same with an empty queue.
 Claims a second are those of one worker that takes tasks one by one from the long queue, each durably.
 """
 

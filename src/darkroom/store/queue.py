@@ -120,11 +120,11 @@ def admit(account_id: str) -> Script[set[str]]:
     return {row["id"] for row in rows}
 
 
-def come_due(now: int) -> Script[None]:
-    """Line up tasks whose time has come. One that ran before keeps its turn."""
+def come_due(now: int) -> Script[bool]:
+    """Line up tasks whose time has come; whether there were any. One that ran before keeps its turn."""
     rows = yield "come_due", {"now": now, "limit": MANY}
     if not rows:
-        return
+        return False
     standings: Standings = {}
     lined = []
     for row in rows:
@@ -134,6 +134,7 @@ def come_due(now: int) -> Script[None]:
     yield "line_up", lined
     yield from keep(standings)
     yield from admit_limited(standings)
+    return True
 
 
 def share_script(account_id: str, weight: float, limit: int | None) -> Script[bool]:
@@ -151,7 +152,6 @@ def share_script(account_id: str, weight: float, limit: int | None) -> Script[bo
 
 def take(wish: Wish, worker: str, now: int, until: int) -> Script[list[Row]]:
     """The tasks that are next for a worker, leased to it, in their order."""
-    yield from come_due(now)
     taken: list[Row] = []
     shut: set[tuple[str, str]] = set()
     while len(taken) < wish.room:
@@ -172,19 +172,26 @@ def take(wish: Wish, worker: str, now: int, until: int) -> Script[list[Row]]:
 
 def choose(wish: Wish, shut: set[tuple[str, str]], now: int) -> Script[Choice | None]:
     """What to take next."""
-    while True:
-        rows = yield "heads", {}
-        late = [row for row in rows if row["run_at"] > now]
-        if not late:
-            break
+    rows = yield from heads_of_the_queue(now)
+    while late := [row for row in rows if row["run_at"] > now]:
         for row in late:
             yield "set_later", {"seq": row["seq"], "now": now}
+        rows = yield "heads", {}
     heads = [
         Head(place_of(row), row["engine"], row["model"])
         for row in rows
         if row["engine"] in wish.engines and (row["engine"], row["model"]) not in shut
     ]
     return fairness.choose(heads, wish.warm, wish.sharing.affinity)
+
+
+def heads_of_the_queue(now: int) -> Script[list[Row]]:
+    """The first task of each engine and model, after what is due has lined up."""
+    rows = yield "heads", {}
+    due = rows[0]["due_at"] if rows else now
+    if due is not None and due <= now and (yield from come_due(now)):
+        rows = yield "heads", {}
+    return rows
 
 
 def allowed(wish: Wish, model: str, room: int) -> Script[int]:

@@ -34,7 +34,8 @@ UPDATE clock SET turn = :turn WHERE priority = :priority AND turn < :turn AND en
 )
 
 -- name: heads
--- The first waiting task of each engine and model: one probe of the index for each, however many wait.
+-- The first waiting task of each engine and model: a few probes of indexes for each, however many wait; and when the
+-- first task outside the queue is due. Not a join: PostgreSQL would read a table of some thousand rows for it.
 WITH RECURSIVE head (seq) AS (
     SELECT * FROM (
         SELECT seq FROM task WHERE state = 'queued' AND parts = 0 AND gate < 2
@@ -51,8 +52,14 @@ WITH RECURSIVE head (seq) AS (
         ORDER BY next.engine, next.model, next.priority DESC, next.turn, next.seq LIMIT 1
     )) FROM head JOIN task ON task.seq = head.seq
 )
-SELECT task.engine, task.model, task.priority, task.turn, task.seq, task.run_at
-FROM head JOIN task ON task.seq = head.seq
+SELECT (SELECT engine FROM task WHERE task.seq = head.seq) AS engine,
+    (SELECT model FROM task WHERE task.seq = head.seq) AS model,
+    (SELECT priority FROM task WHERE task.seq = head.seq) AS priority,
+    (SELECT turn FROM task WHERE task.seq = head.seq) AS turn,
+    (SELECT run_at FROM task WHERE task.seq = head.seq) AS run_at,
+    head.seq,
+    (SELECT run_at FROM task WHERE state = 'queued' AND parts = 0 AND gate = 3 ORDER BY run_at LIMIT 1) AS due_at
+FROM head WHERE head.seq IS NOT NULL
 
 -- name: claim
 -- Lease the first tasks of one engine, model and priority, up to a place in the queue.
