@@ -35,6 +35,7 @@ class Done:
     account: str
     begun: float
     done: float
+    engine: str = ENGINE
 
 
 def light(accounts: int, tasks: int, rate: float, seconds: float, seed: int = 1) -> list[Work]:
