@@ -1,4 +1,4 @@
-"""A fleet in a few lines: queue waits, fairness and polls at 1 and 100 million tasks a day, with workers that fail.
+"""A fleet in a few lines: queue waits, fairness and polls at 1 and 100 million tasks a day, with failures.
 
 Events in order of time, the product's own rule of turns (`core.fairness`), and its own advice when to poll again. A window
 of a day's peak is simulated, not the day. Before that the same code is checked against the real store at a small scale.
@@ -153,9 +153,8 @@ def told(day: int, times: float, tasks: int, spare: float, backlog: int) -> None
     both = int(0.2 * sum(slots.values()))
     alone = {("image",): slots["image"] - both // 2, ("video",): slots["video"] - both // 2}
     fleet = Fleet(alone | {("image", "video"): both}, mtbf=6 * 3600)
-    print(
-        f"\n{day:,} tasks a day, at {times:g} times the mean: {rate:,.0f} tasks/s on {sum(fleet.slots.values()):,} slots"
-    )
+    size = sum(fleet.slots.values())
+    print(f"\n{day:,} tasks a day, at {times:g} times the mean: {rate:,.0f} tasks/s on {size:,} slots")
     for before in (0, backlog):
         done, lost = simulated(works, fleet, before)
         print(
