@@ -1,7 +1,7 @@
 """A fleet in a few lines: queue waits, fairness and polls at 1 and 100 million tasks a day, with failures.
 
-Events in order of time, the product's own rule of turns (`core.fairness`), and its own advice when to poll again. A window
-of a day's peak is simulated, not the day. Before that the same code is checked against the real store at a small scale.
+Events in order of time, the product's own rule of turns (`core.fairness`), and its own advice when to poll again. What
+is simulated is a window of a day's peak. Before that the same code is checked against the real store at a small scale.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def simulated(
 
     def fill(now: float) -> None:
         nonlocal lost
-        for kinds in free:
+        for kinds in fleet.slots:
             while free[kinds]:
                 heads = [(queues[engine].waiting[0], engine) for engine in kinds if queues[engine].waiting]
                 if not heads:

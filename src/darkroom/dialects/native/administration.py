@@ -77,9 +77,9 @@ class ShareBody(msgspec.Struct, forbid_unknown_fields=True):
         float,
         Meta(ge=LIGHTEST, le=HEAVIEST, description="Its share among accounts that wait: 2 gets twice as much as 1."),
     ] = 1.0
-    running: Annotated[
-        int | None, Meta(ge=0, le=MOST, description="How many of its tasks may run at once; null: any number.")
-    ] = None
+    running: Annotated[Limit | None, Meta(description="How many of its tasks may run at once; null: any number.")] = (
+        None
+    )
 
 
 class ShareView(msgspec.Struct):
