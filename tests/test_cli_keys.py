@@ -73,3 +73,12 @@ def test_the_doctor_reports_with_its_status_and_repairs(server: Darkroom) -> Non
     assert re.search(rf"^problem\s+balances\s+1\s.*{account}$", done.stdout, re.MULTILINE)
     assert re.search(rf"^repaired\s+balances\s+1\s.*{account}$", server.command("doctor", "--repair"), re.MULTILINE)
     assert server.command("doctor").endswith("everything agrees")
+
+
+def test_an_accounts_share_is_set_in_parts_and_listed(server: Darkroom) -> None:
+    account = server.client(server.command("key", "create", "--name", "sharer")).get("/api/account").json()["id"]
+    assert server.command("account", "set", account, "--weight", "2", "--running", "3").startswith(account)
+    assert "counts 2, and may run any number" in server.command("account", "set", account, "--running", "-1")
+    line = next(line for line in server.command("account", "list").splitlines() if line.startswith(account))
+    assert "weight 2" in line
+    assert "any number" in line
