@@ -12,6 +12,7 @@ from lives import claimed, moved, submitted
 
 from darkroom.core.access import Caller, KeyInfo, Rules
 from darkroom.core.errors import Code, TaskError
+from darkroom.core.fairness import length
 from darkroom.core.task import State, Trigger
 from darkroom.store import Store
 from darkroom.store.database import connect
@@ -103,7 +104,7 @@ async def test_a_script_with_a_mistake_leaves_the_others_alone(store, url):
     answers = await together(
         store, url, store.submit((new_task(account.id, price=1),)), store._database.write(mistaken)
     )
-    assert answers[0].seqs
+    assert answers[0].tasks
     assert isinstance(answers[1], asyncpg.DataError)
 
 
@@ -126,6 +127,15 @@ async def test_a_limit_of_a_key_holds_among_those_who_share_a_transaction(store,
     )
     assert sum(not isinstance(answer, TaskError) for answer in answers) == 3
     await check_sums(store)
+
+
+async def test_those_who_share_a_transaction_do_not_share_a_turn(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    tasks = [new_task(account.id, price=2) for _ in range(20)]
+    await together(store, url, *(store.submit((task,)) for task in tasks))
+    turns = [task.turn for task in await store.tasks(account.id, None, 50)]
+    assert len(set(turns)) == 20
+    assert max(turns) - min(turns) == 19 * length(2, 1.0)
 
 
 async def test_one_key_of_idempotency_makes_one_task(store, url):

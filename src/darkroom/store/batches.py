@@ -64,7 +64,6 @@ def batch_script(
     if caller is not None and caller.limited:
         yield from credits.admit(tasks, caller)
     yield from credits.hold(tasks)
-    yield from queue.keep(standings)
     yield from queue.admit_limited(standings)
     yield (
         "add_event",

@@ -27,7 +27,10 @@ class Wish:
 
 @dataclass(slots=True)
 class Standing:
-    """Where an account's next task of an engine and priority stands, and how the account counts."""
+    """How an account counts among the tasks of an engine and priority, and what it wants to line up.
+
+    `turn` is where its next task stands at the earliest, `wanted` the virtual time of the tasks that line up now.
+    """
 
     account_id: str
     engine: str
@@ -35,12 +38,13 @@ class Standing:
     turn: int
     weight: float
     limit: int | None
+    wanted: int = 0
 
-    def next(self, price: int) -> int:
-        """The turn of a task; the next one stands behind it."""
-        turn = self.turn
-        self.turn += fairness.length(price, self.weight)
-        return turn
+    def behind(self, price: int) -> int:
+        """How far behind the first of them one more task stands."""
+        offset = self.wanted
+        self.wanted += fairness.length(price, self.weight)
+        return offset
 
     @property
     def gate(self) -> Gate:
@@ -60,22 +64,23 @@ def listed(engines: tuple[str, ...]) -> str:
 
 
 def line_up(tasks: tuple[Task, ...]) -> Script[tuple[list[tuple[int, Gate]], Standings]]:
-    """Turn and gate of each new task, and where its account stands then. A parent is not in the queue."""
+    """Turn and gate of each new task, and how its account counts. A parent is not in the queue."""
     standings: Standings = {}
-    places = []
+    wanted: list[tuple[Standing | None, int, Gate]] = []
     for task in tasks:
         if task.parts:
-            places.append((0, Gate.OPEN))
+            wanted.append((None, 0, Gate.OPEN))
         elif task.run_at > task.created_at:
-            places.append((0, Gate.TIME))  # it lines up when it is due
+            wanted.append((None, 0, Gate.TIME))  # it lines up when it is due
         else:
             standing = yield from stand(standings, task.account_id, task.engine, task.priority)
-            places.append((standing.next(task.price), standing.gate))
-    return places, standings
+            wanted.append((standing, standing.behind(task.price), standing.gate))
+    yield from advance(standings)
+    return [(standing.turn + offset if standing else 0, gate) for standing, offset, gate in wanted], standings
 
 
 def stand(standings: Standings, account_id: str, engine: str, priority: int) -> Script[Standing]:
-    """Where an account stands, read once."""
+    """How an account counts, read once."""
     key = account_id, engine, priority
     if key not in standings:
         (row,) = yield "next_turn", {"account_id": account_id, "engine": engine, "priority": priority}
@@ -84,20 +89,19 @@ def stand(standings: Standings, account_id: str, engine: str, priority: int) -> 
     return standings[key]
 
 
-def keep(standings: Standings) -> Script[None]:
-    """Write down where accounts stand; the first of an engine starts its clock."""
+def advance(standings: Standings) -> Script[None]:
+    """Give accounts the virtual time that they want, each behind what others of its submits got at the same moment.
+
+    The first of an engine starts its clock.
+    """
     for _, standing in sorted(standings.items()):
-        params = {
-            "account_id": standing.account_id,
-            "engine": standing.engine,
-            "priority": standing.priority,
-            "turn": standing.turn,
-        }
-        moved = yield "move_standing", params
+        place = {"account_id": standing.account_id, "engine": standing.engine, "priority": standing.priority}
+        params = {**place, "earliest": standing.turn, "wanted": standing.wanted}
+        moved = yield "advance_standing", params
         if not moved:
-            first = yield "next_turn", {name: params[name] for name in ("account_id", "engine", "priority")}
-            yield "add_clock", {"engine": standing.engine, "priority": standing.priority, "turn": first[0]["turn"]}
-            yield "add_standing", params
+            yield "add_clock", {"engine": standing.engine, "priority": standing.priority, "turn": standing.turn}
+            moved = yield "add_standing", params
+        standing.turn = moved[0]["turn"]
 
 
 def admit_limited(standings: Standings) -> Script[set[str]]:
@@ -126,13 +130,22 @@ def come_due(now: int) -> Script[bool]:
     if not rows:
         return False
     standings: Standings = {}
-    lined = []
+    wanted = []
     for row in rows:
         standing = yield from stand(standings, row["account_id"], row["engine"], row["priority"])
-        turn = row["turn"] if row["attempt"] else standing.next(row["price"])
-        lined.append({"id": row["id"], "turn": turn, "gate": standing.gate.value})
-    yield "line_up", lined
-    yield from keep(standings)
+        wanted.append((row, standing, None if row["attempt"] else standing.behind(row["price"])))
+    yield from advance(standings)
+    yield (
+        "line_up",
+        [
+            {
+                "id": row["id"],
+                "turn": row["turn"] if offset is None else standing.turn + offset,
+                "gate": standing.gate.value,
+            }
+            for row, standing, offset in wanted
+        ],
+    )
     yield from admit_limited(standings)
     return True
 

@@ -64,12 +64,11 @@ def submit_script(
             raise TaskError(Code.CONFLICT, "The task's new id is taken. Send the request again.", retryable=True)
         made.append(replace(task, seq=added[0]["seq"], turn=turn, gate=gate, version=1))
     # Rows before credits, so that a repeated request is answered with its task even when the account is now empty.
-    # Then files, key, account and standings, always in this order: so no two transactions wait for each other.
+    # Standings, files, key and account, always in this order: so no two transactions wait for each other.
     yield from use_files(tasks)
     if caller is not None and caller.limited:
         yield from credits.admit(tasks, caller)
     yield from credits.hold(tasks)
-    yield from queue.keep(standings)
     admitted = yield from queue.admit_limited(standings)
     for task in tasks:
         yield from add_event(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at)

@@ -13,14 +13,17 @@ SELECT COALESCE(
 (SELECT weight FROM account WHERE id = :account_id) AS weight,
 (SELECT running_limit FROM account WHERE id = :account_id) AS running_limit
 
--- name: move_standing
-UPDATE /*contended*/ standing SET turn = CASE WHEN turn < :turn THEN :turn ELSE turn END
-WHERE account_id = :account_id AND engine = :engine AND priority = :priority RETURNING turn
+-- name: advance_standing
+-- An account's tasks take virtual time, from `turn` on.
+UPDATE /*contended*/ standing SET turn = CASE WHEN turn < :earliest THEN :earliest ELSE turn END + CAST(:wanted AS BIGINT)
+WHERE account_id = :account_id AND engine = :engine AND priority = :priority RETURNING turn - CAST(:wanted AS BIGINT) AS turn
 
 -- name: add_standing
-INSERT /*contended*/ INTO standing (account_id, engine, priority, turn) VALUES (:account_id, :engine, :priority, :turn)
-ON CONFLICT (account_id, engine, priority)
-DO UPDATE SET turn = CASE WHEN standing.turn < excluded.turn THEN excluded.turn ELSE standing.turn END
+INSERT /*contended*/ INTO standing (account_id, engine, priority, turn)
+VALUES (:account_id, :engine, :priority, CAST(:earliest AS BIGINT) + CAST(:wanted AS BIGINT))
+ON CONFLICT (account_id, engine, priority) DO UPDATE
+SET turn = CASE WHEN standing.turn < :earliest THEN :earliest ELSE standing.turn END + CAST(:wanted AS BIGINT)
+RETURNING turn - CAST(:wanted AS BIGINT) AS turn
 
 -- name: add_clock
 INSERT INTO clock (engine, priority, turn) VALUES (:engine, :priority, :turn) ON CONFLICT DO NOTHING
