@@ -36,6 +36,7 @@ from .hub import Hub
 from .inputs import Inputs
 from .janitor import Janitor
 from .keys import Keyring, create_key
+from .log import write_failure
 from .marks import Credentials, Label, Provenance
 from .media import Limits
 from .moderation import Moderation, moderators
@@ -95,6 +96,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         await check_retention(settings, store, catalog)
         check_limits(settings, catalog)
         hub, estimates = Hub(), Estimates(slots)
+        if not settings.database_url.startswith("sqlite:"):
+            stack.push_async_callback(canceled, asyncio.create_task(carry_hints(settings.database_url, hub)))
         for model, seconds in await store.observed(OBSERVED):
             estimates.observe(model, seconds)
         policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000), retention=make_retention(settings))
@@ -219,6 +222,15 @@ def make_retention(settings: Settings) -> Retention:
     """How long results are kept."""
     named = {name: int(hours * HOUR) for name, hours in settings.retention.items()}
     return Retention(int(settings.result_hours * HOUR), named)
+
+
+async def carry_hints(url: str, hub: Hub) -> None:
+    """Carry a hub's hints to the other nodes on its PostgreSQL, and theirs to it, for ever."""
+    from .store.hints import Hints  # with its driver
+
+    hints = Hints(url, hub.hear, lambda error: write_failure("hints", error))
+    hub.carry(hints.send)
+    await hints.run()
 
 
 async def check_retention(settings: Settings, store: Store, catalog: Catalog) -> None:

@@ -1,5 +1,7 @@
 """Wakes whoever waits for something to happen: long-polls, workers, cancels.
 
+Where several nodes share a database, hints go to the others, too (`carry`), and theirs are heard here.
+
 Hints only: the row in the database is the truth. A waiter reads again after each wake-up, and also now and then without
 one, so that a lost hint costs time and never correctness.
 """
@@ -7,7 +9,7 @@ one, so that a lost hint costs time and never correctness.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from .core.task import Task
@@ -15,6 +17,7 @@ from .core.task import Task
 WORK = "work"  # a task became claimable
 CANCEL = "cancel"  # a running task was asked to stop
 WEBHOOK = "webhook"  # something is to be sent
+CHANGED = ">"  # between an account and its task, in what nodes tell each other
 
 
 class Hub:
@@ -27,17 +30,37 @@ class Hub:
         self._closing = False
         self._watching: dict[str, set[asyncio.Event]] = {}
         self._collecting: dict[str, list[set[str]]] = {}
+        self._carrier: Callable[[Iterable[str]], None] | None = None
+
+    def carry(self, carrier: Callable[[Iterable[str]], None]) -> None:
+        """Hand hints to a carrier from now on, which takes them to other nodes."""
+        self._carrier = carrier
 
     def notify(self, *topics: str) -> None:
-        """Wake everybody who watches one of the topics."""
+        """Wake everybody who watches one of the topics, on all nodes."""
+        self.wake(*topics)
+        if self._carrier is not None:
+            self._carrier(topics)
+
+    def wake(self, *topics: str) -> None:
+        """Wake those on this node alone."""
         for topic in topics:
             for event in self._watching.get(topic, ()):
                 event.set()
 
+    def hear(self, hints: Sequence[str] | None) -> None:
+        """Pass on what another node told; `None` where anything may have happened."""
+        for hint in self._watching if hints is None else hints:
+            account_id, changed, task_id = hint.partition(CHANGED)
+            if changed:
+                self._collect(account_id, task_id)
+            else:
+                self.wake(hint)
+
     def close(self) -> None:
         """The server stops: wake everybody, and let nobody wait any longer."""
         self._closing = True
-        self.notify(*self._watching)
+        self.wake(*self._watching)
 
     def closing(self) -> bool:
         """Whether callers who wait are to be answered now."""
@@ -45,11 +68,17 @@ class Hub:
 
     def changed(self, task: Task) -> None:
         """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""
-        for changed in self._collecting.get(task.account_id, ()):
-            changed.add(task.parent_id or task.id)
+        task_id = task.parent_id or task.id
+        self._collect(task.account_id, task_id)
+        if self._carrier is not None:
+            self._carrier((f"{task.account_id}{CHANGED}{task_id}",))
         self.notify(task.public_id, task.account_id, *((task.parent_id,) if task.parent_id else ()))
         if task.callbacks or task.parent_id:
             self.notify(WEBHOOK)
+
+    def _collect(self, account_id: str, task_id: str) -> None:
+        for changed in self._collecting.get(account_id, ()):
+            changed.add(task_id)
 
     @contextmanager
     def watch(self, *topics: str) -> Iterator[asyncio.Event]:

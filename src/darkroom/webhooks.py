@@ -127,7 +127,7 @@ class Webhooks:
 
     def _ended(self, sending: asyncio.Task[None]) -> None:
         self._under_way.discard(sending)
-        self._hub.notify(WEBHOOK)
+        self._hub.wake(WEBHOOK)
 
     async def _stop(self) -> None:
         """Let requests that are under way end, or give them back."""

@@ -98,7 +98,7 @@ class Worker:
         """Claim nothing more; `run` returns when running tasks were given back."""
         self._stopping = True
         self._free.set()
-        self._hub.notify(WORK)
+        self._hub.wake(WORK)
 
     async def _claim_all(self) -> None:
         with self._hub.watch(WORK) as work:
@@ -181,7 +181,7 @@ class Worker:
         finally:
             attempt.ended = True
             self._free.set()
-            self._hub.notify(WORK)
+            self._hub.wake(WORK)
         await asyncio.sleep(0)  # the claim for the free slot is written first: an engine waits for it
         trigger = Trigger.COMPLETE if attempt.held is None else Trigger.RELEASE
         if error is not None and attempt.stop is not None:

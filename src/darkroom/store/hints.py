@@ -1,0 +1,91 @@
+"""Carries hints between the nodes that share a PostgreSQL: what changed, so that whoever waits for it looks.
+
+Hints are gathered for some milliseconds and sent with one NOTIFY, for commits that notify take turns. Nothing hangs on
+them: after an interruption everybody who waits looks once, and without any connection each waiter looks by itself now
+and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+
+import asyncpg
+
+CHANNEL = "darkroom"
+GATHER = 0.02  # seconds in which hints are gathered: one NOTIFY in that time, at most
+LARGEST = 7_900  # bytes of a message; PostgreSQL takes 8,000
+MANY = 2_000  # hints in one go beyond which everybody is told to look
+EVERYTHING = "*"
+ALIVE = 10.0  # seconds between signs of life, so that a connection that is cut silently is noticed
+AGAIN = 1.0  # seconds between tries to connect
+
+Hear = Callable[[Sequence[str] | None], None]
+
+
+class Hints:
+    """One node's connection. `hear` is told what others send, or `None` where anything may have happened."""
+
+    def __init__(self, url: str, hear: Hear, failed: Callable[[Exception], None]) -> None:
+        self._url = url
+        self._hear = hear
+        self._failed = failed
+        self._node = secrets.token_hex(4)
+        self._waiting: set[str] = set()
+        self._some = asyncio.Event()
+
+    def send(self, hints: Iterable[str]) -> None:
+        """Tell the others, soon."""
+        self._waiting.update(hints)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Carry hints, for ever."""
+        while True:
+            try:
+                await self._carry()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self._failed(error)
+            await asyncio.sleep(AGAIN)
+
+    async def _carry(self) -> None:
+        connection = await asyncpg.connect(self._url, timeout=ALIVE)
+        try:
+            await connection.add_listener(CHANNEL, self._heard)
+            self._hear(None)  # what was sent meanwhile is lost
+            while True:
+                try:
+                    async with asyncio.timeout(ALIVE):
+                        await self._some.wait()
+                except TimeoutError:
+                    await connection.execute("SELECT 1", timeout=ALIVE)
+                    continue
+                await asyncio.sleep(GATHER)
+                waiting, self._waiting = self._waiting, set()
+                self._some.clear()
+                for message in messages(self._node, waiting):
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, message, timeout=ALIVE)
+        finally:
+            connection.terminate()
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, message: object) -> None:
+        node, *hints = str(message).split("\n")
+        if node != self._node:
+            self._hear(None if hints == [EVERYTHING] else hints)
+
+
+def messages(node: str, hints: set[str]) -> list[str]:
+    """Hints as messages of a size that can be sent. A hint is one line."""
+    if len(hints) > MANY:
+        return [f"{node}\n{EVERYTHING}"]
+    found: list[str] = []
+    size = LARGEST
+    for hint in sorted(hints):
+        length = len(hint.encode()) + 1
+        if size + length > LARGEST:
+            found.append(node)
+            size = len(node)
+        found[-1] += f"\n{hint}"
+        size += length
+    return found
