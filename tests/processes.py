@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

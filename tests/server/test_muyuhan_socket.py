@@ -16,7 +16,7 @@ from vendors import answered, form
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 Frame = dict[str, Any]
 
 

@@ -20,7 +20,7 @@ from darkroom.store import Store
 from darkroom.testing.databases import NOW, new_family
 
 LONG = 60.0  # seconds; a follower that is not woken would take as long
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

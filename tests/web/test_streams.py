@@ -21,7 +21,7 @@ from darkroom.dialects.dimilinks import dialect
 from darkroom.web import streams
 from darkroom.web.streams import COMMENT, streamed
 
-PATIENCE = 10  # seconds
+PATIENCE = 60  # seconds
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ class Office:
         """The account's deliveries, oldest first."""
         return (await self.store.outbox.deliveries(ACCOUNT, 1000, **wanted))[::-1]
 
-    async def until(self, *statuses: Status, seconds: float = 10.0) -> list[Delivery]:
+    async def until(self, *statuses: Status, seconds: float = 60.0) -> list[Delivery]:
         """The account's deliveries, as soon as they have these statuses."""
         async with asyncio.timeout(seconds):
             while True:

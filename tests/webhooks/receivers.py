@@ -62,7 +62,7 @@ class Receiver:
             await self._server.wait_closed()
             self._server = None
 
-    async def until(self, count: int, seconds: float = 10.0) -> list[Received]:
+    async def until(self, count: int, seconds: float = 60.0) -> list[Received]:
         """What was received, as soon as it is so many requests."""
         async with asyncio.timeout(seconds), self._happened:
             await self._happened.wait_for(lambda: len(self.got) >= count)

@@ -45,7 +45,7 @@ from darkroom.testing.databases import check_sums
 from darkroom.worker import Worker
 
 NATIVE = next(dialect for dialect in discover() if dialect.name == "native")
-PATIENCE = 20.0  # seconds until something that does not happen is a failure
+PATIENCE = 60.0  # seconds until something that does not happen is a failure
 HOUR = 3_600_000  # milliseconds
 
 Play = Callable[[Job, Context], Awaitable[Sequence[Output]]]

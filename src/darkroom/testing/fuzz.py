@@ -70,10 +70,11 @@ class Fuzzed:
         found.count += 1
 
 
-def fuzz(server: Darkroom, mount: str, cases: int, number: int = 0) -> Fuzzed:
+def fuzz(server: Darkroom, mount: str, cases: int, number: int = 0, rounds: int = 100) -> Fuzzed:
     """Send `cases` requests to the dialect at `mount`, or a few more; `number` makes other ones.
 
-    They are spread over its operations. What an operation lacks that can be asked in few ways alone, the others get.
+    They are spread over its operations. What an operation lacks that can be asked in few ways alone, the others get in
+    further `rounds`.
     """
     with requests.Session() as session:
         session.trust_env = False
@@ -83,7 +84,8 @@ def fuzz(server: Darkroom, mount: str, cases: int, number: int = 0) -> Fuzzed:
         attack = Attack(server, mount, session, random.Random(number))  # noqa: S311 - to be repeated, not secret
         ways = [(operation, mode) for operation in operations for mode in GenerationMode]
         sent = attack.fuzzed.requests
-        while ways and (missing := cases - sent.total()) > 0:
+        while ways and rounds and (missing := cases - sent.total()) > 0:
+            rounds -= 1
             share = -(-missing // len(ways))
             ways = [
                 (operation, mode) for operation, mode in ways if attack.run(operation, mode, share, number) == share

@@ -18,10 +18,12 @@ import base64
 import io
 import json
 import logging
+import random
 import socket
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -351,8 +353,9 @@ def picture(number: int) -> bytes:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that nobody uses now, and none that systems give to clients: it has to be free again later."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - to be another one, not secret
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

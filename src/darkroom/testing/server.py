@@ -34,7 +34,7 @@ from ..store import Store
 
 T = TypeVar("T")
 
-PATIENCE = 30.0  # seconds until a server that does not start or stop is a failure
+PATIENCE = 60.0  # seconds until a server that does not start or stop is a failure
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # making one with certificates takes longer than most tests
 READY = re.compile(r"darkroom ready at (http://\S+)")
 FIRST_KEY = re.compile(r"(sk-[A-Za-z0-9]{20,})")
@@ -278,7 +278,7 @@ def split(line: str) -> tuple[str, str]:
     return name, value
 
 
-def until(look: Callable[[], T], *, seconds: float = 10.0) -> T:
+def until(look: Callable[[], T], *, seconds: float = 60.0) -> T:
     """What `look` returns, as soon as it is true; it is called again and again until then."""
     give_up = time.monotonic() + seconds
     while not (found := look()):
@@ -287,7 +287,7 @@ def until(look: Callable[[], T], *, seconds: float = 10.0) -> T:
     return found
 
 
-def polls(look: Callable[[], T], done: Callable[[T], bool], *, seconds: float = 15.0) -> Iterator[T]:
+def polls(look: Callable[[], T], done: Callable[[T], bool], *, seconds: float = 90.0) -> Iterator[T]:
     """Everything that `look` returns, up to the first that is done."""
     give_up = time.monotonic() + seconds
     while True:
