@@ -20,6 +20,7 @@ TASK = {
     "expires_at",
     "expired_at",
     "expired",
+    "preview_url",
     "zip_url",
     "events_url",
 }
