@@ -62,9 +62,9 @@ class Settings:
     fetch_allow: tuple[str, ...] = ()
     webhook_seconds: float = 15.0
     webhook_retries: tuple[float, ...] = RETRIES
+    webhook_allow: tuple[str, ...] = ()
     webhook_ca: str = ""
     webhook_log_days: float = 30.0
-    webhook_allow: tuple[str, ...] = ()
     mark_prompts: tuple[str, ...] = ()
     label: str = ""
     label_place: str = "bottom-right"
