@@ -57,7 +57,7 @@ async def test_a_submit_is_all_or_nothing(faulty, database_url):
     account = await store.add_account("caller", 10, NOW)
     family = new_family(account.id, parts=2, price=3)
     await fails_everywhere(faulty, database_url, lambda: store.submit(family, idempotency_key="key"))
-    assert faulty.queries == 4 + 3 + 1 + 1 + 3  # turns of a new account, rows, hold, all entries, three events
+    assert faulty.queries == 1 + 4 + 3 + 1 + 1 + 3  # key, turns of a new account, rows, hold, all entries, three events
     await check_sums(store)
 
 

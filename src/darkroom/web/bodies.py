@@ -54,6 +54,7 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
         size += len(chunk)
         if size > limit:
             raise error
+        request.scope[READ] = not more or size == length
         yield chunk
     request.scope[READ] = True
 
