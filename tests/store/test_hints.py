@@ -125,3 +125,28 @@ def test_messages_are_of_a_size_that_can_be_sent():
 
 def test_more_than_anybody_can_look_at_is_told_as_everything():
     assert messages("node", {str(number) for number in range(MANY + 1)}) == ["node\n*"]
+
+
+async def test_hints_without_a_connection_do_not_pile_up():
+    hints = Hints("postgresql://nobody@127.0.0.1:1/none", lambda _: None, lambda _: None)
+    for number in range(3 * MANY):
+        hints.send((str(number),))
+    assert len(hints._waiting) <= MANY
+
+
+async def test_no_failure_ends_the_carrier_and_the_others_look_after_it(url):
+    here, there = Node(), Node()
+
+    def fails_once(hints: Sequence[str] | None) -> None:
+        here.hear(hints)
+        if len(here.heard) == 1:
+            raise asyncpg.InternalClientError("a mistake of the driver")
+
+    async with there.joined(url):
+        hints = Hints(url, fails_once, here.failures.append)
+        running = asyncio.create_task(hints.run())
+        await there.told()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [type(error) for error in here.failures] == [asyncpg.InternalClientError]
+    assert there.heard[-1] is None

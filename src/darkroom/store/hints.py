@@ -38,6 +38,8 @@ class Hints:
     def send(self, hints: Iterable[str]) -> None:
         """Tell the others, soon."""
         self._waiting.update(hints)
+        if len(self._waiting) > MANY:  # also while there is no connection: they must not fill the memory
+            self._waiting = {EVERYTHING}
         self._some.set()
 
     async def run(self) -> None:
@@ -45,8 +47,9 @@ class Hints:
         while True:
             try:
                 await self._carry()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - it must outlive everything, or this node hears nothing any more
                 self._failed(error)
+                self.send((EVERYTHING,))  # what was being sent is lost
             await asyncio.sleep(AGAIN)
 
     async def _carry(self) -> None:
@@ -77,7 +80,7 @@ class Hints:
 
 def messages(node: str, hints: set[str]) -> list[str]:
     """Hints as messages of a size that can be sent. A hint is one line."""
-    if len(hints) > MANY:
+    if len(hints) > MANY or EVERYTHING in hints:
         return [f"{node}\n{EVERYTHING}"]
     found: list[str] = []
     size = LARGEST
