@@ -213,3 +213,32 @@ async def test_many_nodes_that_write_to_the_same_accounts_lose_nothing(url):
     await check_sums(nodes[0])
     for node in nodes:
         await node.close()
+
+
+AT_COMMIT = """
+    CREATE FUNCTION hang_on() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(8); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER at_commit AFTER UPDATE ON task DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION hang_on();
+"""
+COMMITTING = "SELECT pid FROM pg_stat_activity WHERE query ILIKE 'commit%' AND wait_event_type = 'Lock'"
+
+
+async def test_a_connection_that_dies_in_its_commit_leaves_everybody_unsure_and_runs_nothing_again(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    for _ in range(3):
+        await submitted(store, account.id, price=4)
+    running = await claimed(store, limit=3)
+    guard = await asyncpg.connect(url)
+    await guard.execute(AT_COMMIT)
+    await guard.execute("SELECT pg_advisory_lock(8)")
+    ending = asyncio.create_task(together(store, url, *(moved(store, task, Trigger.COMPLETE) for task in running)))
+    while not (found := await guard.fetch(COMMITTING)):
+        await asyncio.sleep(0.01)
+    await guard.execute("SELECT pg_terminate_backend($1)", found[0]["pid"])
+    await guard.execute("SELECT pg_advisory_unlock(8)")
+    ended = await ending
+    await guard.close()
+    assert [getattr(answer, "code", answer) for answer in ended] == [Code.UNAVAILABLE] * 3
+    assert {(await store.task_of_id(task.id)).state for task in running} == {State.RUNNING}  # it was no commit
+    await check_sums(store)

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from ..core.errors import TaskError
 from .database import Params, Row, Script, storable
 from .queries import Statement
 
@@ -70,7 +71,8 @@ class Waiting:
 class InStep:
     """Scripts and the connections that run them. `alone` runs one in a transaction of its own; `together` commits some.
 
-    What `together` raises makes each of its scripts run alone, where it either works or tells what is wrong.
+    A `TaskError` of `together` is everybody's; what else it raises, with nothing kept, makes each of its scripts run
+    alone, where it either works or tells what is wrong.
     """
 
     def __init__(
@@ -108,9 +110,17 @@ class InStep:
             await asyncio.gather(*(self._one(waiting) for waiting in group))
 
     async def _commit(self, group: list[Waiting]) -> list[Waiting]:
-        """Run scripts together; those that have to be run alone."""
+        """Run scripts together; those that have to be run alone.
+
+        None of them is, where the connection was lost: perhaps all is written, and only its caller can find out.
+        """
         try:
             turns = await self._together([waiting.script for waiting in group])
+        except TaskError as error:
+            for waiting in group:
+                if not waiting.future.done():
+                    waiting.future.set_exception(error)
+            return []
         except Exception:  # noqa: BLE001 - whatever it is: alone, each of them meets it or works
             return group
         failed = [waiting for waiting, turn in zip(group, turns, strict=True) if turn.error is not None]

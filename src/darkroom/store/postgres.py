@@ -90,19 +90,22 @@ class PostgresDatabase:
 
     async def _together(self, scripts: list[Begin]) -> list[Turn]:
         """Run scripts in one transaction, which is kept if none of them fails."""
-        async with self._pool.acquire() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                turns = await Steps(connection, self._statements).run(scripts)
-            except BaseException:
-                await transaction.rollback()
-                raise
-            if any(turn.error for turn in turns):
-                await transaction.rollback()
-            else:
-                await transaction.commit()
-            return turns
+        try:
+            async with self._pool.acquire() as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    turns = await Steps(connection, self._statements).run(scripts)
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                if any(turn.error for turn in turns):
+                    await transaction.rollback()
+                else:
+                    await transaction.commit()
+                return turns
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
 
     async def _drive(self, connection: asyncpg.Connection, script: Script[T]) -> T:
         try:
