@@ -83,7 +83,9 @@ def survivor(tmp_path: Path) -> Any:
         caller = Caller(server)
         caller.start()
         for _ in range(ROUNDS):
+            known = len(caller.acknowledged)
             time.sleep(random.uniform(0.05, 1.5))
+            until(lambda before=known: len(caller.acknowledged) > before + 3, seconds=60)
             children = descendants(server.pid)
             server.kill()
             until(lambda left=children: not any(alive(pid) for pid in left))

@@ -27,13 +27,17 @@ OPERATIONS = {
 
 
 class Told:
-    """A `Report` that keeps the notes that it is told."""
+    """A `Report` that keeps what it is told."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.previews: list[Path] = []
 
     def progress(self, percent: int, note: str = "") -> None:
         self.notes.append(note)
+
+    def preview(self, picture: Path) -> None:
+        self.previews.append(picture)
 
 
 def run(

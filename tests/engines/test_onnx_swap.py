@@ -241,6 +241,7 @@ def test_a_video_gets_the_face_in_every_frame(tmp_path: Path) -> None:
     output = run(tmp_path, networks(tmp_path), VIDEO_FACE_SWAP.name, ADMIRAL, clip, told=told)
     assert output.warnings == ()
     assert "frame 4" in told.notes
+    assert told.previews
     for before, after in zip(films.pictures(clip), films.pictures(output.path), strict=True):
         _, face = Picture(before), faces.largest(faces.find(Picture(before)))
         assert np.abs(after[middle(face)].mean((0, 1)) - colour_of(ADMIRAL)).max() < 12

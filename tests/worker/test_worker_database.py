@@ -145,11 +145,11 @@ async def test_a_worker_survives_what_nobody_thought_of(
     monkeypatch.setattr(worker_module, "REWRITE", 0.05)
     async with Workshop(tmp_path, Played((held := Held()).play), lease=600) as shop:
         with sqlite3.connect(tmp_path / "darkroom.db") as other:
-            other.execute("ALTER TABLE task RENAME COLUMN worker TO laborer")
+            other.execute("ALTER TABLE task RENAME COLUMN turn TO place")
         async with shop.working():
             await logged(caplog, "loop.failed")
             with sqlite3.connect(tmp_path / "darkroom.db") as other:
-                other.execute("ALTER TABLE task RENAME COLUMN laborer TO worker")
+                other.execute("ALTER TABLE task RENAME COLUMN place TO turn")
             task = await shop.submit("played")
             await held.begun.get()
             held.go_on.set()
