@@ -18,7 +18,7 @@ import postgres  # the tests' server
 import report
 import servers
 import workday
-from darkroom.service import utc_now
+from darkroom.clock import utc_now
 from darkroom.store import Store
 
 BACKLOG, ACCOUNTS, TASKS = 20_000, 50, 200

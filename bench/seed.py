@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from darkroom.clock import utc_now
 from darkroom.core.ids import new_id
 from darkroom.core.machine import Policy, decide
 from darkroom.core.task import Artifact, Operation, Task, Trigger
 from darkroom.dialects.dimilinks import dialect
 from darkroom.keys import create_key
-from darkroom.service import utc_now
 from darkroom.store import Store
 
 CREDITS = 100_000_000

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from darkroom.clock import utc_now
 from darkroom.core.ids import new_id
 from darkroom.core.machine import Policy, decide
 from darkroom.core.task import Artifact, Operation, Task, Trigger
-from darkroom.service import utc_now
 from darkroom.store import Store
 
 ENGINE, MODEL = "bench", "bench-model"

@@ -19,6 +19,7 @@ from . import engines, tracing
 from .addresses import Addresses
 from .admission import Admission
 from .callers import Callers
+from .clock import SharedClock
 from .config import Settings, SettingsError
 from .core import pricing
 from .core.access import networks
@@ -50,7 +51,7 @@ from .reach import Reach
 from .readiness import Readiness
 from .results import Results
 from .sending import Sender
-from .service import Service, utc_now
+from .service import Service
 from .signing_keys import keep_current
 from .signing_keys import load as load_keys
 from .store import Store
@@ -82,9 +83,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         with blamed_on("database"):
             store = await Store.open(settings.database_url)
         stack.push_async_callback(store.close)
+        clock = await SharedClock.start(store.time)
+        stack.push_async_callback(canceled, asyncio.create_task(clock.keep()))
         with blamed_on("objects"):
             objects = Objects.open(settings.objects_url)
-        signer = await make_signer(store, settings)
+        signer = await make_signer(store, settings, clock())
         dialects = make_dialects(settings)
         if settings.traces_url:
             with blamed_on("traces_url"):
@@ -109,17 +112,17 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         max_bytes = settings.max_upload_mib << 20
         with blamed_on("fetch_allow"):
             fetcher = Fetcher(allow=settings.fetch_allow, max_bytes=max_bytes, timeout=settings.fetch_seconds)
-        inputs = Inputs(store, objects, fetcher, Limits(bytes=max_bytes, pixels=settings.max_pixels), utc_now)
+        inputs = Inputs(store, objects, fetcher, Limits(bytes=max_bytes, pixels=settings.max_pixels), clock)
         service = Service(
             store=store,
             objects=objects,
             catalog=catalog,
             hub=hub,
-            keyring=Keyring(store),
+            keyring=Keyring(store, clock),
             inputs=inputs,
             signer=signer,
             positions=Positions(store),
-            subscriptions=Subscriptions(store, hub, utc_now),
+            subscriptions=Subscriptions(store, hub, clock),
             estimates=estimates,
             policy=policy,
             task_lifetime=int(settings.task_hours * HOUR),
@@ -128,11 +131,12 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             device_credits=settings.device_credits,
             readiness=Readiness(settings.ready_queue),
             admission=Admission(objects, moderation, settings.require_consent),
+            clock=clock,
         )
         application = make_application(settings, service, dialects)
         first_key = None
         if not await store.keys():
-            first_key = await create_key(store, "first", settings.initial_credits, utc_now())
+            first_key = await create_key(store, "first", settings.initial_credits, clock())
         keep_inputs = int(settings.input_hours * HOUR)
         janitor = Janitor(
             store,
@@ -142,6 +146,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             inputs=inputs,
             keep_inputs=keep_inputs,
             keep_deliveries=int(settings.webhook_log_days * 24 * HOUR),
+            clock=clock,
         )
         with blamed_on("webhook_allow"):
             reach = Reach(settings.webhook_allow)
@@ -155,10 +160,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             signer,
             addresses=addresses(settings),
             schedule=schedule_of(settings.webhook_retries),
+            clock=clock,
         )
         if settings.database_url.startswith("sqlite:"):
             # The data folder is locked: whoever was sending is gone.
-            await store.outbox.release_all(utc_now())
+            await store.outbox.release_all(clock())
         stack.push_async_callback(canceled, asyncio.create_task(webhooks.run()))
         worker = None
         if slots:
@@ -179,15 +185,16 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
                 policy=policy,
                 lease=int(settings.lease_seconds * 1000),
                 sharing=Sharing(settings.limits, settings.affinity),
+                clock=clock,
             )
             if settings.database_url.startswith("sqlite:"):
                 # The data folder is locked: whoever held these leases is gone.
                 await janitor.sweep(all_leases=True)
             stack.push_async_callback(stopped, worker, asyncio.create_task(worker.run()))
         stack.push_async_callback(canceled, asyncio.create_task(janitor.run()))
-        stack.push_async_callback(canceled, asyncio.create_task(keep_current(store, signer, utc_now)))
-        stack.push_async_callback(canceled, asyncio.create_task(watch_ledger(store, utc_now)))
-        stack.push_async_callback(canceled, asyncio.create_task(sweep_orphans(store, objects, utc_now)))
+        stack.push_async_callback(canceled, asyncio.create_task(keep_current(store, signer, clock)))
+        stack.push_async_callback(canceled, asyncio.create_task(watch_ledger(store, clock)))
+        stack.push_async_callback(canceled, asyncio.create_task(sweep_orphans(store, objects, clock)))
         yield Server(application, service, worker, first_key)
 
 
@@ -210,11 +217,11 @@ def make_moderation(settings: Settings) -> Moderation:
     return Moderation(asked, seconds=seconds, closed=settings.moderation_fail == "closed")
 
 
-async def make_signer(store: Store, settings: Settings) -> Signer:
+async def make_signer(store: Store, settings: Settings, now: int) -> Signer:
     """The signer of result links; its first key is made here."""
     lifetime = int(settings.link_hours * HOUR)
     period = min(HOUR, lifetime)
-    keys = await load_keys(store, lifetime + period, utc_now())
+    keys = await load_keys(store, lifetime + period, now)
     return Signer(keys, period_ms=period, lifetime_ms=lifetime)
 
 

@@ -109,7 +109,7 @@ def demo(
 @signing_app.command("rotate")
 def signing_rotate(data: Data = None, database: Database = None, config: Config = None) -> None:
     """Sign links with a new key, two minutes from now. Links of the older keys work until they expire."""
-    from .service import utc_now
+    from .clock import utc_now
     from .signing_keys import rotate
 
     in_store(settings_from(config, data=data, database=database), lambda store: rotate(store, utc_now()))
@@ -211,8 +211,8 @@ def review_list(data: Data = None, database: Database = None, config: Config = N
 def review_approve(task_id: str, data: Data = None, database: Database = None, config: Config = None) -> None:
     """Let a held task go on."""
     from .administration import COMMAND_LINE
+    from .clock import utc_now
     from .reviews import approve
-    from .service import utc_now
 
     settings = settings_from(config, data=data, database=database)
     in_store(settings, lambda store: approve(store, COMMAND_LINE, task_id, utc_now()))
@@ -229,9 +229,9 @@ def review_refuse(
 ) -> None:
     """End a held task; its credits come back, and what it made is removed."""
     from .administration import COMMAND_LINE
+    from .clock import utc_now
     from .objects import Objects
     from .reviews import refuse
-    from .service import utc_now
 
     settings = settings_from(config, data=data, database=database)
     objects = Objects.open(settings.objects_url)

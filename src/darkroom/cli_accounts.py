@@ -36,8 +36,8 @@ def account_set(
 ) -> None:
     """Set an account's weight, its limit of running tasks, or both."""
     from .administration import COMMAND_LINE, set_share
+    from .clock import utc_now
     from .core.admin_commands import SetShare
-    from .service import utc_now
 
     settings = settings_from(config, data=data, database=database)
     shares = {share.account_id: share for share in in_store(settings, lambda store: store.shares())}

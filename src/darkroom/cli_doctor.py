@@ -20,10 +20,10 @@ def doctor(
     config: Config = None,
 ) -> None:
     """Prove that credits, tasks and files agree, beside a running server or without one. Status 1 if they do not."""
+    from .clock import utc_now
     from .config import SettingsError
     from .doctor import Doctor, Finding
     from .objects import Objects
-    from .service import utc_now
     from .store import Store
 
     settings = settings_from(config, data=data, database=database, objects=objects)

@@ -76,8 +76,8 @@ def key_create(
 ) -> None:
     """Make a key, and print it: it is shown only here. Without --account it gets an account of its own."""
     from .administration import COMMAND_LINE, create_key
+    from .clock import utc_now
     from .core.admin_commands import CreateKey
-    from .service import utc_now
 
     unknown = [word for word in listed(scope) if word not in list(Scope)]
     if unknown:
@@ -108,7 +108,7 @@ def key_list(data: Data = None, database: Database = None, config: Config = None
 
 def state(key: KeyInfo) -> str:
     """Whether a key is good."""
-    from .service import utc_now
+    from .clock import utc_now
 
     if key.revoked_at:
         return "revoked"
@@ -136,8 +136,8 @@ def key_rotate(
 ) -> None:
     """Give a key another secret, and print it: it is shown only here. Everything else of the key stays."""
     from .administration import COMMAND_LINE, rotate_key
+    from .clock import utc_now
     from .core.admin_commands import RotateKey
-    from .service import utc_now
 
     command = RotateKey(key_id, span(grace))
     settings = settings_from(config, data=data, database=database)
@@ -148,9 +148,9 @@ def key_rotate(
 def key_revoke(key_id: str, data: Data = None, database: Database = None, config: Config = None) -> None:
     """Refuse a key from now on."""
     from .administration import COMMAND_LINE, administer
+    from .clock import utc_now
     from .core.admin_commands import RevokeKey
     from .core.errors import Code, TaskError
-    from .service import utc_now
 
     settings = settings_from(config, data=data, database=database)
     try:
@@ -220,9 +220,9 @@ def credit_take(
 def enter(settings: Settings, account_id: str, amount: int, purse: Purse) -> None:
     """Write a grant or an adjustment."""
     from .administration import COMMAND_LINE, grant
+    from .clock import utc_now
     from .core.admin_commands import GrantCredits
     from .core.errors import Code, TaskError
-    from .service import utc_now
 
     command = GrantCredits(account_id, amount, purse)
     try:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from . import metrics
+from .clock import Clock, utc_now
 from .core.errors import Code, TaskError
 from .core.machine import Policy, after_failure, decide
 from .core.task import Task, Trigger
@@ -14,7 +15,6 @@ from .inputs import Inputs
 from .log import Event, write, write_failure, write_outcome
 from .results import Results
 from .retention import expire, remove_noted
-from .service import Clock, utc_now
 from .store import LAST, Store
 
 

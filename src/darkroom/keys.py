@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
+from .clock import Clock, utc_now
 from .core.access import Caller, KeyInfo, Rules, check_expiry
 from .core.commands import Account, Session
 from .core.errors import Code, TaskError
@@ -49,9 +49,9 @@ def hint_of(key: str) -> str:
 
 
 class Keyring:
-    """Finds out who has a key; remembers it for a second. `clock` tells the time in UTC milliseconds."""
+    """Finds out who has a key; remembers it for a second."""
 
-    def __init__(self, store: Store, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, store: Store, clock: Clock = utc_now) -> None:
         self._store = store
         self._clock = clock
         self._known: dict[str, tuple[str, float, Caller]] = {}

@@ -39,6 +39,7 @@ class Event(StrEnum):
     SIGNING_FAILED = "signing.failed"
     WEBHOOK_FAILED = "webhook.failed"
     WEBHOOK_DISABLED = "webhook.disabled"
+    CLOCK_WRONG = "clock.wrong"
     LEDGER_DRIFT = "ledger.drift"
     LOOP_FAILED = "loop.failed"
     REPAIRED = "doctor.repaired"

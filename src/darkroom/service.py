@@ -7,7 +7,6 @@ refusal is a `TaskError`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from . import metrics
 from .administration import administer, cursor, entries
 from .admission import Admission
 from .batches import submit_batch
+from .clock import Clock, utc_now
 from .core import commands
 from .core.access import Caller
 from .core.admin_commands import ReviewCommand
@@ -59,15 +59,8 @@ from .store import Store
 from .subscriptions import Subscriptions
 from .withheld import discard
 
-Clock = Callable[[], int]
-
 REREAD = 5.0  # seconds after which a waiter looks at the row without having been woken
 STOP_WITHIN = 5.0  # seconds that a cancel waits for the worker
-
-
-def utc_now() -> int:
-    """The time, in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import msgspec
 
 from . import __version__
 from .addresses import AS_ASKED, Addresses
+from .clock import Clock, utc_now
 from .core.commands import TaskEvent
 from .core.webhooks import (
     SCHEDULE,
@@ -36,7 +37,6 @@ from .lanes import Lanes
 from .log import Event, write, write_failure
 from .objects.signing import Signer
 from .sending import Sender
-from .service import Clock, utc_now
 from .store import Store
 
 LOOK = 1000  # lanes in one look at the outbox

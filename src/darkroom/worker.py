@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import metrics, tracing
 from .attempts import REWRITE, Attempt, job_of
+from .clock import Clock, utc_now
 from .core.catalog import Catalog
 from .core.errors import NO_ROOM, Code, TaskError, no_room
 from .core.fairness import BY_TURNS, Sharing
@@ -30,7 +31,6 @@ from .hub import CANCEL, WORK, Hub, woken
 from .log import Event, write, write_failure, write_outcome
 from .previews import Previews
 from .results import Results
-from .service import Clock, utc_now
 from .store import Store, Verdict
 from .withheld import HeldForReviewError, made
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from darkroom.addresses import AS_ASKED, Addresses
+from darkroom.clock import utc_now
 from darkroom.core.ids import new_id
 from darkroom.core.machine import Policy, decide
 from darkroom.core.task import Callback, Callbacks, State, Task, Trigger
@@ -19,7 +20,6 @@ from darkroom.lanes import Lanes, lane_name
 from darkroom.objects.signing import Signer, SigningKey
 from darkroom.reach import Reach
 from darkroom.sending import Sender, receiver
-from darkroom.service import utc_now
 from darkroom.store import Store
 from darkroom.subscriptions import Subscriptions
 from darkroom.testing.databases import ENGINE, new_artifact, new_family, new_task

@@ -15,11 +15,11 @@ from outgoing import ACCOUNT, BASE, Office, at, to
 from receivers import Receiver, cut, hang, receiving
 from replicate.webhook import WebhookSigningSecret
 
+from darkroom.clock import utc_now
 from darkroom.core.task import State, Trigger
 from darkroom.core.webhook_commands import NewWebhook, RequestSecret
 from darkroom.core.webhooks import Kind, Next, Outcome, Status, Webhook
 from darkroom.hub import WEBHOOK
-from darkroom.service import utc_now
 from darkroom.store import Store
 
 EVERY = tuple(State)

@@ -7,8 +7,8 @@ from outgoing import Office, at
 from receivers import Receiver
 
 from darkroom.addresses import Addresses
+from darkroom.clock import utc_now
 from darkroom.core.webhooks import Status
-from darkroom.service import utc_now
 
 
 @pytest.mark.parametrize("dialect", ["native", "tensorslab", "dimilinks", "muyuhan"])

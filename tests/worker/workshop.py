@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
+from darkroom.clock import utc_now
 from darkroom.core.catalog import Catalog, Model, Param
 from darkroom.core.commands import Cancel, Get, Submit, TaskResult, Upload
 from darkroom.core.machine import Policy
@@ -36,7 +37,7 @@ from darkroom.objects.signing import Signer, SigningKey
 from darkroom.positions import Positions
 from darkroom.previews import Previews
 from darkroom.results import Results
-from darkroom.service import Service, utc_now
+from darkroom.service import Service
 from darkroom.store import Store
 from darkroom.store.database import Database
 from darkroom.store.sqlite import SqliteDatabase

@@ -57,6 +57,10 @@ class Store(Accounts, Checks, Places):
         """Open a database by URL and bring its schema up to date."""
         return cls(await connect(url))
 
+    async def time(self) -> int:
+        """What time it is at the database, in UTC milliseconds."""
+        return await self._database.time()
+
     async def close(self) -> None:
         """Let go of the database."""
         await self._database.close()

@@ -30,6 +30,9 @@ class Database(Protocol):
     async def write(self, script: Callable[[], Script[T]]) -> T:
         """Run a script in one transaction; durable when this returns, or nothing of it happened."""
 
+    async def time(self) -> int:
+        """What time it is there, in UTC milliseconds."""
+
     async def close(self) -> None:
         """Finish what was begun and let go."""
 

@@ -26,6 +26,7 @@ UNREADABLE = (
     "the URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and what is no letter or digit in the "
     "password as %XX"
 )
+NOW = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 TURN = 0.05  # seconds between looks whether another node has done with the schema
 LONGEST_COMMAND = 3_600.0  # seconds that one command of the schema may take, on very many rows
 RETRIES = 3  # of a transaction that lost a deadlock
@@ -70,6 +71,14 @@ class PostgresDatabase:
     def read_at_once(self, name: str, **params: Any) -> list[Row] | None:  # noqa: ARG002 - as the protocol has it
         """A server has to be asked, and that takes time."""
         return None
+
+    async def time(self) -> int:
+        """What the server's clock says."""
+        try:
+            now: int = await self._pool.fetchval(NOW)
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
+        return now
 
     async def write(self, script: Callable[[], Script[T]]) -> T:
         """Run a script, in one transaction with others that wait."""

@@ -103,6 +103,10 @@ class SqliteDatabase:
             self._waiting.put(Work(script, future, loop))
         return await future
 
+    async def time(self) -> int:
+        """What this machine's clock says."""
+        return time.time_ns() // 1_000_000
+
     async def close(self) -> None:
         """Commit what waits, fold the log into the file, and close."""
         with self._closing:

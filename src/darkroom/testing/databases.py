@@ -75,6 +75,10 @@ class FaultyDatabase:
         """Run a script up to its fault."""
         return await self.database.write(lambda: self._interrupted(script()))
 
+    async def time(self) -> int:
+        """What the database's clock says."""
+        return await self.database.time()
+
     async def close(self) -> None:
         """Let go of the database."""
         await self.database.close()

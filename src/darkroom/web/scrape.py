@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from .. import metrics
+from ..clock import Clock
 from ..core.errors import TaskError
 from ..readiness import Readiness
-from ..service import Clock
 from ..store import Store
 
 FARTHEST = 20_000  # waiting tasks that are looked at
