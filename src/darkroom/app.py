@@ -8,14 +8,14 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from obstore.exceptions import BaseError as ObjectsError
 
-from . import engines, tracing
+from . import __version__, engines, tracing
 from .addresses import Addresses
 from .admission import Admission
 from .callers import Callers
@@ -24,9 +24,11 @@ from .config import Settings, SettingsError
 from .core import pricing
 from .core.access import networks
 from .core.catalog import Catalog
-from .core.fairness import Sharing
+from .core.fairness import Serves, Sharing
 from .core.machine import Policy, Retention
 from .core.webhooks import schedule_of
+from .core.workers import WorkerInfo
+from .desk import Desk, StoreDesk
 from .dialects import Dialect, discover
 from .drift import watch_ledger
 from .engines import Engine, EngineSettings
@@ -50,6 +52,7 @@ from .rates import WrongKeys
 from .reach import Reach
 from .readiness import Readiness
 from .results import Results
+from .roster import Roster, stay_announced
 from .sending import Sender
 from .service import Service
 from .signing_keys import keep_current
@@ -58,6 +61,7 @@ from .store import Store
 from .subscriptions import Subscriptions
 from .web import Application, Pipeline, mounts
 from .web.cross_origin import CrossOrigin
+from .web.fleet import Fleet
 from .web.scrape import metrics_route
 from .webhooks import Webhooks
 from .worker import Worker
@@ -132,8 +136,15 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             readiness=Readiness(settings.ready_queue),
             admission=Admission(objects, moderation, settings.require_consent),
             clock=clock,
+            roster=Roster(store, settings.requires, clock),
         )
-        application = make_application(settings, service, dialects)
+        lease = int(settings.lease_seconds * 1000)
+        sharing = Sharing(settings.limits, settings.affinity, settings.requires)
+
+        def desk(name: str) -> StoreDesk:
+            return StoreDesk(name, store, hub, estimates, policy, lease=lease, sharing=sharing, clock=clock)
+
+        application = make_application(settings, service, dialects, desk)
         first_key = None
         if not await store.keys():
             first_key = await create_key(store, "first", settings.initial_credits, clock())
@@ -171,20 +182,20 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             with blamed_on("engine"):
                 running_engines = {engine.name: await stack.enter_async_context(engine) for engine in made}
             name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+            serves = Serves(settings.worker_models, settings.worker_labels)
+            there = WorkerInfo(name, tuple(running_engines), slots, serves, __version__, clock())
+            await store.announce(there)
+            stack.push_async_callback(canceled, asyncio.create_task(stay_announced(store, there, clock)))
             worker = Worker(
-                name,
-                store,
+                desk(name),
                 running_engines,
                 results,
                 catalog,
                 hub,
-                estimates,
                 Previews(objects, shown=not (moderation.wanted or settings.label)),
                 workdir=stack.enter_context(work_folder(settings.data_dir / "work", name)),
                 slots=slots,
-                policy=policy,
-                lease=int(settings.lease_seconds * 1000),
-                sharing=Sharing(settings.limits, settings.affinity),
+                serves=serves,
                 clock=clock,
             )
             if settings.database_url.startswith("sqlite:"):
@@ -342,7 +353,9 @@ def addresses(settings: Settings) -> Addresses:
     return Addresses(settings.public_url.rstrip("/"), settings.cdn_url.rstrip("/"))
 
 
-def make_application(settings: Settings, service: Service, dialects: Sequence[Dialect]) -> Application:
+def make_application(
+    settings: Settings, service: Service, dialects: Sequence[Dialect], desk: Callable[[str], Desk]
+) -> Application:
     """The ASGI application with every dialect in its places."""
     with blamed_on("mounts"):
         mounted = mounts(dialects, settings.mounts)
@@ -354,9 +367,9 @@ def make_application(settings: Settings, service: Service, dialects: Sequence[Di
         proxies=networks(settings.trusted_proxies),
     )
     pipeline = Pipeline(service, addresses(settings), callers)
-    own = (
-        [metrics_route(settings, service.store, service.readiness, service.clock)] if settings.metrics != "off" else []
-    )
+    own = Fleet(service.store, service.objects, service.hub, callers, desk, service.clock).routes()
+    if settings.metrics != "off":
+        own.append(metrics_route(settings, service.store, service.readiness, service.clock))
     return Application(service, mounted, pipeline, native, CrossOrigin(settings.cors_origins), own)
 
 

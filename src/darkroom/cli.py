@@ -97,6 +97,26 @@ def serve(
 
 
 @app.command()
+def worker(
+    server: ServerUrl,
+    token: Annotated[str, typer.Option(help="Key of the server with the scope worker.", envvar="DARKROOM_TOKEN")] = "",
+    data: Data = None,
+    workers: Annotated[int | None, typer.Option(help="Tasks run at once. Default: one per core")] = None,
+    engines: Annotated[str | None, typer.Option(help="Engines, with commas. Default procedural,opencv")] = None,
+    models: Annotated[str | None, typer.Option(help="Models, with commas. Default: all of the engines")] = None,
+    labels: Annotated[str | None, typer.Option(help='What this worker has, with commas, such as "gpu=h200"')] = None,
+    config: Config = None,
+) -> None:
+    """Run tasks for a server elsewhere."""
+    from .remote import work
+
+    settings = settings_from(
+        config, data=data, workers=workers, engines=engines, worker_models=models, worker_labels=labels
+    )
+    work(settings, server, token)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where pictures and the contact sheet go.")] = Path("darkroom-demo"),
 ) -> None:

@@ -45,6 +45,8 @@ class Settings:
     workers: int = -1
     engines: tuple[str, ...] = ("procedural", "opencv")
     engine_memory_mib: int = 4096
+    worker_models: tuple[str, ...] = ()
+    worker_labels: tuple[str, ...] = ()
     lease_seconds: float = 30.0
     max_failures: int = 3
     retry_seconds: float = 1.0
@@ -97,6 +99,7 @@ class Settings:
     prices: dict[str, int | dict[str, Any]] = field(default_factory=dict)
     retention: dict[str, float] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    requires: dict[str, tuple[str, ...]] = field(default_factory=dict)
     mounts: dict[str, str] = field(default_factory=dict)
     engine: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     dialect: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
@@ -164,9 +167,9 @@ def from_file(file: Path | None, problems: list[str]) -> dict[str, Any]:
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """`DARKROOM_PORT` and its like. `DARKROOM_SERVER`, `DARKROOM_KEY` and `DARKROOM_CONFIG` are the command line's."""
+    """`DARKROOM_PORT` and its like. `DARKROOM_SERVER` and its like are the command line's."""
     given = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
-    return {name: value for name, value in given.items() if name not in ("server", "key", "config")}
+    return {name: value for name, value in given.items() if name not in ("server", "key", "token", "config")}
 
 
 def convert(name: str, value: Any) -> Any:
@@ -193,12 +196,15 @@ TYPES: dict[str, Any] = {
     "trusted_proxies": tuple[str, ...],
     "retention": dict[str, float],
     "limits": dict[str, int],
+    "requires": dict[str, tuple[str, ...]],
     "mounts": dict[str, str],
     "engine": dict[str, dict[str, Any]],
     "dialect": dict[str, dict[str, Any]],
     "cors_origins": tuple[str, ...],
     "mark_prompts": tuple[str, ...],
     "moderators": tuple[str, ...],
+    "worker_models": tuple[str, ...],
+    "worker_labels": tuple[str, ...],
 }
 TYPES |= {name: type(getattr(DEFAULTS, name)) for name in NAMES if name not in TYPES}
 

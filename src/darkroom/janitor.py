@@ -56,6 +56,7 @@ class Janitor:
                 await self.sweep_results()
                 await self.remove_inputs()
                 await self.remove_deliveries()
+                await self._store.forget_workers(self._clock() - FORGOTTEN)
             except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
                 write_failure("janitor", error)
             await asyncio.sleep(self._period)
@@ -132,5 +133,6 @@ class Janitor:
         return True
 
 
+FORGOTTEN = 86_400_000  # milliseconds after which a worker that was not heard of is forgotten
 WORKER_LOST = TaskError(Code.WORKER_LOST, "The worker that ran this task was lost.", retryable=True)
 OVERDUE = TaskError(Code.TIMED_OUT, "The task waited longer than it may.")

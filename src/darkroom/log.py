@@ -21,6 +21,7 @@ class Event(StrEnum):
     """What can be read in the log."""
 
     SERVER_STARTED = "server.started"
+    WORKER_STARTED = "worker.started"
     SERVER_STOPPING = "server.stopping"
     REQUEST_ANSWERED = "request.answered"
     REQUEST_FAILED = "request.failed"

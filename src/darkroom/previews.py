@@ -13,7 +13,7 @@ from pathlib import Path
 from .core.errors import TaskError
 from .core.task import Task
 from .log import Event, write
-from .objects import Objects
+from .objects import Files
 
 LARGEST = 1 << 20  # bytes
 MEDIA_TYPE = "image/webp"
@@ -22,7 +22,7 @@ MEDIA_TYPE = "image/webp"
 class Previews:
     """Stores previews for the worker; with `shown` false nothing is stored."""
 
-    def __init__(self, objects: Objects, *, shown: bool = True) -> None:
+    def __init__(self, objects: Files, *, shown: bool = True) -> None:
         self._objects = objects
         self._shown = shown
 

@@ -20,7 +20,7 @@ from .log import Event, write
 from .marks import Mark, Provenance, source_type
 from .media import EXTENSIONS
 from .moderation import Media, Moderation, Stage, Verdict
-from .objects import Objects
+from .objects import Files
 from .withheld import HeldForReviewError
 
 
@@ -29,7 +29,7 @@ class Results:
 
     def __init__(
         self,
-        objects: Objects,
+        objects: Files,
         finishers: Children,
         provenance: Provenance | None = None,
         moderation: Moderation | None = None,
@@ -105,8 +105,7 @@ class Results:
     async def discard_attempt(self, task: Task) -> None:
         """Remove whatever one attempt has stored. What cannot be removed is logged and stays."""
         try:
-            found = [stat.key async for stat in self.objects.list(f"tasks/{task.id}/{task.attempt}/")]
-            await self.objects.delete(*found)
+            await self.objects.delete_below(f"tasks/{task.id}/{task.attempt}/")
         except TaskError as error:
             write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
 

@@ -12,7 +12,7 @@ import logging
 from .core.errors import TaskError
 from .hub import Hub
 from .log import Event, write
-from .objects import Objects
+from .objects import Files
 from .store import Store
 
 SWEEP = 1_000  # tasks whose results one sweep ends
@@ -31,20 +31,19 @@ async def expire(store: Store, hub: Hub, now: int) -> int:
     return count
 
 
-async def remove_files(store: Store, objects: Objects, *noted: str) -> None:
+async def remove_files(store: Store, objects: Files, *noted: str) -> None:
     """Remove what is noted: every file of a task, by its id, or an input, by its key.
 
     What cannot be removed now is logged, and tried again by the next sweep.
     """
     for note in noted:
         try:
-            found = [note] if "/" in note else [stat.key async for stat in objects.list(f"tasks/{note}/")]
-            await objects.delete(*found)
+            await (objects.delete(note) if "/" in note else objects.delete_below(f"tasks/{note}/"))
             await store.end_removal(note)
         except TaskError as error:
             write(Event.STORAGE_FAILED, level=logging.WARNING, task=note, reason=error.detail or error.message)
 
 
-async def remove_noted(store: Store, objects: Objects) -> None:
+async def remove_noted(store: Store, objects: Files) -> None:
     """Remove everything that is noted."""
     await remove_files(store, objects, *await store.removals(SWEEP))

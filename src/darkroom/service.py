@@ -55,6 +55,7 @@ from .readiness import Readiness
 from .repeats import repeat_of, seen
 from .retention import remove_files
 from .reviews import decide_on, download_held
+from .roster import Roster
 from .store import Store
 from .subscriptions import Subscriptions
 from .withheld import discard
@@ -84,6 +85,7 @@ class Service:
     device_credits: int = -1  # of a device that logs in for the first time; below 0 none may
     admission: Admission | None = None
     clock: Clock = utc_now
+    roster: Roster | None = None
     readiness: Readiness = field(default_factory=Readiness)
     rates: Rates = field(default_factory=Rates)
 
@@ -253,7 +255,8 @@ class Service:
                 position = max(1, sum(ahead.values()) + 2 - len(waiting))
         known = [eta for eta in etas if eta is not None]
         eta = max(known) if known and len(known) == len(etas) else None
-        return TaskResult(task, position, eta, retry_after(eta))
+        possible = not waiting or self.roster is None or await self.roster.possible(waiting[-1])
+        return TaskResult(task, position, eta if possible else None, retry_after(eta), possible=possible)
 
     async def own_task(self, account_id: str, public_id: str) -> Task:
         """A task of this account; anybody else's is not found."""

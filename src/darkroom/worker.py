@@ -15,65 +15,54 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from . import metrics, tracing
+from . import tracing
 from .attempts import REWRITE, Attempt, job_of
 from .clock import Clock, utc_now
 from .core.catalog import Catalog
 from .core.errors import NO_ROOM, Code, TaskError, no_room
-from .core.fairness import BY_TURNS, Sharing
-from .core.machine import Change, Policy, after_failure, decide
-from .core.review import hold
-from .core.task import STORING, Artifact, Gate, State, Task, Trigger
+from .core.fairness import ANYTHING, Serves
+from .core.task import STORING, Artifact, Task, Trigger
+from .desk import Desk, News, Outcome
 from .engines import Engine
-from .estimates import Estimates
 from .folders import Folders
 from .hub import CANCEL, WORK, Hub, woken
-from .log import Event, write, write_failure, write_outcome
+from .log import Event, write, write_failure
 from .previews import Previews
 from .results import Results
-from .store import Store, Verdict
+from .store import Verdict
+from .store.queue import Wish
 from .withheld import HeldForReviewError, made
 
-IDLE = 2.0  # seconds between looks at the queue without a wake-up
 PULSE = 0.25  # seconds between looks at the running attempts
-HEARTBEAT = 0.5  # seconds between renewals of a lease at most: so late is a cancel heard that another process was asked
 STOP_WITHIN = 5.0  # seconds that an engine has to stop
 
 
 class Worker:
-    """Runs up to `slots` tasks at once. `lease` is in milliseconds. What an engine ran last counts as loaded."""
+    """Runs up to `slots` tasks at once, of those that it `serves`. What an engine ran last counts as loaded."""
 
     def __init__(
         self,
-        name: str,
-        store: Store,
+        desk: Desk,
         engines: Mapping[str, Engine],
         results: Results,
         catalog: Catalog,
         hub: Hub,
-        estimates: Estimates,
         previews: Previews,
         *,
         workdir: Path,
         slots: int,
-        policy: Policy,
-        lease: int = 30_000,
-        sharing: Sharing = BY_TURNS,
+        serves: Serves = ANYTHING,
         clock: Clock = utc_now,
     ) -> None:
-        self._name = name
-        self._store = store
+        self._desk = desk
         self._engines = engines
         self._results = results
         self._catalog = catalog
         self._hub = hub
-        self._estimates = estimates
         self.previews = previews
         self._folders = Folders(workdir)
         self._slots = slots
-        self._policy = policy
-        self._lease = lease
-        self._sharing = sharing
+        self._serves = serves
         self._warm: dict[str, str] = {}  # the model that each engine ran last
         self._clock = clock
         self._attempts: set[Attempt] = set()  # two of one task, while one that lost its lease still stops
@@ -104,17 +93,17 @@ class Worker:
         with self._hub.watch(WORK) as work:
             while not self._stopping:
                 work.clear()  # what woke it until now, this claim will see
-                names, room = self._room()
-                tasks = await self._claim(names, room) if room else []
+                wish = self._wish()
+                tasks = await self._claim(wish) if wish.room else []
                 for task in tasks:
                     self._start(task)
-                if not room:
+                if not wish.room:
                     await self._free.wait()
                     self._free.clear()
-                elif len(tasks) < room and not self._stopping:
-                    await woken(work, await self._pause(names))
+                elif len(tasks) < wish.room and not self._stopping:
+                    await woken(work, await self._pause(wish))
 
-    def _room(self) -> tuple[tuple[str, ...], int]:
+    def _wish(self) -> Wish:
         """The engines with a free slot, and how many tasks fit whichever of these engines they are for.
 
         A task that had to wait for its engine would use up its time limit, and a slot that others could use.
@@ -122,26 +111,26 @@ class Worker:
         # A finished engine's slot is free while its outcome is written down, so that one commit carries both.
         busy = Counter(attempt.task.engine for attempt in self._attempts if not attempt.ended)
         free = {name: engine.slots - busy[name] for name, engine in self._engines.items() if engine.slots > busy[name]}
-        return tuple(free), min([self._slots - busy.total(), *free.values()]) if free else 0
+        room = min([self._slots - busy.total(), *free.values()]) if free else 0
+        return Wish(tuple(free), room, tuple(self._warm.values()), self._serves)
 
-    async def _claim(self, names: tuple[str, ...], room: int) -> list[Task]:
+    async def _claim(self, wish: Wish) -> list[Task]:
         try:
-            warm = tuple(self._warm.values())
-            now = self._clock()
-            return await self._store.claim(self._name, names, room, now, self._lease, warm=warm, sharing=self._sharing)
+            return await self._desk.claim(wish)
         except Exception as error:  # noqa: BLE001 - the worker must outlive everything, or no task is run any more
             write_failure("claim", error)
             await asyncio.sleep(REWRITE)
             return []
 
-    async def _pause(self, names: tuple[str, ...]) -> float:
-        """Seconds until the next waiting task is due, at most `IDLE`."""
+    async def _pause(self, wish: Wish) -> float:
+        """Seconds until the next waiting task is due, at most as many as the desk says."""
+        idle = self._desk.idle
         try:
-            due = await self._store.next_due(names)
+            due = await self._desk.next_due(wish)
         except Exception as error:  # noqa: BLE001 - as in `_claim`
             write_failure("claim", error)
-            return IDLE
-        return IDLE if due is None else min(IDLE, max(0.01, (due - self._clock()) / 1000))
+            return idle
+        return idle if due is None else min(idle, max(0.01, (due - self._clock()) / 1000))
 
     def _start(self, task: Task) -> None:
         attempt = Attempt(task, self)
@@ -149,15 +138,6 @@ class Worker:
         self._attempts.add(attempt)
         attempt.running = asyncio.create_task(self._attempt(attempt))
         attempt.running.add_done_callback(lambda _: self._attempts.remove(attempt))
-        self._hub.changed(task)
-        write(
-            Event.TASK_CLAIMED,
-            level=logging.DEBUG,
-            task=task.id,
-            attempt=task.attempt,
-            engine=task.engine,
-            model=task.model,
-        )
 
     # ---- one attempt
 
@@ -183,14 +163,14 @@ class Worker:
             self._free.set()
             self._hub.wake(WORK)
         await asyncio.sleep(0)  # the claim for the free slot is written first: an engine waits for it
-        trigger = Trigger.COMPLETE if attempt.held is None else Trigger.RELEASE
-        if error is not None and attempt.stop is not None:
-            trigger, error = attempt.stop, None  # whatever an engine says when it is stopped
-        elif error is not None:
-            trigger = after_failure(task, error, self._policy)
+        stop = attempt.stop if error is not None else None
+        if stop is not None:
+            error = None  # whatever an engine says when it is stopped
+        seconds = time.monotonic() - attempt.began
+        outcome = Outcome(artifacts, warnings, error, stop, attempt.held, seconds)
         if attempt.previews:
             await self.previews.remove(task)
-        if attempt.lost or not await self._finish(attempt, trigger, error, artifacts, warnings):
+        if attempt.lost or not await self._finish(attempt, outcome):
             write(Event.TASK_LOST, level=logging.WARNING, task=task.id, attempt=task.attempt)
             await self._results.discard(artifacts)
 
@@ -226,61 +206,23 @@ class Worker:
         limit = float(model.timeout) if model else 600.0
         return limit if task.deadline is None else max(0.0, min(limit, (task.deadline - self._clock()) / 1000))
 
-    async def _finish(
-        self,
-        attempt: Attempt,
-        trigger: Trigger,
-        error: TaskError | None,
-        artifacts: tuple[Artifact, ...],
-        warnings: tuple[str, ...],
-    ) -> bool:
-        """Write down the outcome; false when the attempt was not ours to end any more."""
-        task = attempt.task
-        change = decide(
-            task, trigger, now=self._clock(), policy=self._policy, error=error, artifacts=artifacts, warnings=warnings
-        )
-        assert change is not None
-        if attempt.held is not None and trigger is Trigger.RELEASE:
-            change = hold(change, attempt.held)
-        try:
-            done = await self._apply(task, change)
-        except TaskError:
-            return True  # perhaps it was written: the results stay until the lease ends, then the janitor knows
-        if done is None:
-            return False
-        if done.cancel and not done.state.final:
-            # The caller asked for it too late for this attempt. Nobody would hear of it until the next one begins.
-            cancel = decide(done, Trigger.CANCEL, now=self._clock(), policy=self._policy)
-            assert cancel is not None
-            done = await self._store.apply(cancel) or done
-        seconds = time.monotonic() - attempt.began
-        if done.state is State.SUCCEEDED:
-            self._estimates.observe(task.model, seconds)
-        write_outcome(done, error, seconds)
-        metrics.ended(done, error, seconds)
-        self._hub.changed(task)
-        if not done.state.final or done.gate is Gate.COUNTED or task.model in self._sharing.limits:
-            self._hub.notify(WORK)  # it is due before the next look at the queue, or others may run now
-        return True
+    async def _finish(self, attempt: Attempt, outcome: Outcome) -> bool:
+        """Hand in the outcome, again and again for as long as a lease while nobody takes it.
 
-    async def _apply(self, task: Task, change: Change) -> Task | None:
-        """Write a change, again and again while the database is not available and for as long as a lease."""
-        give_up = time.monotonic() + self._lease / 1000
-        unsure = False
+        False when the attempt was not ours to end any more.
+        """
+        give_up = time.monotonic() + self._desk.lease / 1000
+        again = False
         while True:
             try:
-                done = await self._store.apply(change)
-                if done is None and unsure:  # a commit whose confirmation was lost looks like somebody else's
-                    found = await self._store.task(task.public_id)
-                    done = found if found and is_written(change, found) else None
+                return await self._desk.finish(attempt.task, outcome, again=again)
             except TaskError as error:
-                write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
+                reason = error.detail or error.message
+                write(Event.STORAGE_FAILED, level=logging.WARNING, task=attempt.task.id, reason=reason)
                 if time.monotonic() > give_up:
-                    raise
-                unsure = True
+                    return True  # perhaps it was written: the results stay until the lease ends, then the janitor knows
+                again = True
                 await asyncio.sleep(REWRITE)
-            else:
-                return done
 
     # ---- leases
 
@@ -295,7 +237,7 @@ class Worker:
                     for attempt in self._attempts
                     if at_once
                     or (attempt.percent, attempt.stage, attempt.previews) != attempt.reported
-                    or now - attempt.renewed > min(HEARTBEAT, self._lease / 3000)
+                    or now - attempt.renewed > self._desk.heartbeat
                 ]
                 await asyncio.gather(*(self.renew(attempt) for attempt in due))
 
@@ -303,14 +245,9 @@ class Worker:
         """Send one heartbeat; stop an attempt that was canceled or whose lease is lost. False if it did not arrive."""
         percent, stage, previews = news = attempt.percent, attempt.stage, attempt.previews
         try:
-            verdict = await self._store.heartbeat(
-                attempt.task,
-                self._clock(),
-                self._lease,
-                progress=percent,
-                stage=stage,
-                checkpoint=checkpoint,
-                previews=previews if previews > attempt.reported[2] else 0,
+            new = previews if previews > attempt.reported[2] else 0
+            verdict = await self._desk.renew(
+                attempt.task, News(percent, stage, checkpoint, new, changed=news != attempt.reported)
             )
         except Exception as error:  # noqa: BLE001 - the pulse must outlive everything, or every lease is lost
             write_failure("heartbeat", error)
@@ -318,20 +255,13 @@ class Worker:
         attempt.renewed = time.monotonic()
         if checkpoint is not None:
             attempt.task = replace(attempt.task, checkpoint=checkpoint)
-        if news != attempt.reported:
-            attempt.reported = news
-            self._hub.changed(attempt.task)
+        attempt.reported = news
         if verdict is Verdict.CANCEL:
             attempt.end(Trigger.CANCEL)
         elif verdict is Verdict.LOST:
             attempt.lost = True
             attempt.end(Trigger.RELEASE)
         return True
-
-
-def is_written(change: Change, task: Task) -> bool:
-    """Whether a task is as a change would have left it."""
-    return (task.state, task.attempt, task.artifacts) == (change.state, change.attempt, change.artifacts)
 
 
 def canceled() -> bool:

@@ -15,7 +15,7 @@ from vendors import NATIVE, TENSORSLAB, answered, ask
 
 TASK = {
     *("id", "operation", "model", "state", "progress", "stage", "attempt", "created_at", "started_at", "finished_at"),
-    *("start_at", "deadline", "waiting_for"),
+    *("start_at", "deadline", "waiting_for", "is_possible"),
     *("position", "eta_seconds", "outputs", "error", "warnings", "price", "cost", "children", "metadata"),
     "expires_at",
     "expired_at",

@@ -22,6 +22,7 @@ from darkroom.core.catalog import Catalog, Model, Param
 from darkroom.core.commands import Cancel, Get, Submit, TaskResult, Upload
 from darkroom.core.machine import Policy
 from darkroom.core.task import Operation, State, Task
+from darkroom.desk import StoreDesk
 from darkroom.dialects import discover
 from darkroom.engines import Context, Engine, EngineSettings, Job, Output, create
 from darkroom.engines._process import Children
@@ -159,19 +160,18 @@ class Workshop:
     def worker(self, **changed: Any) -> Worker:
         """A worker with a folder of its own."""
         name = f"worker-{next(self._numbers)}"
+        lease = changed.pop("lease", self.lease)
+        desk = StoreDesk(name, self.store, self.hub, self.estimates, self.policy, lease=lease, clock=self.now)
         return Worker(
-            name,
-            self.store,
+            desk,
             {engine.name: engine for engine in self._engines},
             self.results,
             self.catalog,
             self.hub,
-            self.estimates,
             Previews(self.results.objects),
             workdir=self.folder / "work" / name,
-            policy=self.policy,
             clock=self.now,
-            **{"slots": self.slots, "lease": self.lease, **changed},
+            **{"slots": self.slots, **changed},
         )
 
     @asynccontextmanager

@@ -261,7 +261,8 @@ class TaskResult:
     """A task as answered to Submit, Get and Cancel.
 
     `position` in the queue counts from 1; `eta` and `retry_after`, when the next poll is worth while, are in seconds.
-    `embedded` are the contents of its results, where the command asked for them.
+    `embedded` are the contents of its results, where the command asked for them. `possible` is false when it waits and
+    no worker is there that can run it.
     """
 
     task: Task
@@ -269,6 +270,7 @@ class TaskResult:
     eta: float | None = None
     retry_after: int | None = None
     embedded: tuple[bytes, ...] = ()
+    possible: bool = True
 
 
 @dataclass(frozen=True, slots=True)

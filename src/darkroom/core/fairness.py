@@ -50,13 +50,31 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Sharing:
     """What workers keep to beside the turns: `limits` says how many tasks of a model may run at once on all of them,
-    and a model that is loaded goes before others within `affinity` credits."""
+    a model that is loaded goes before others within `affinity` credits, and `needs` are the labels that a worker must
+    have for a model."""
 
     limits: Mapping[str, int] = field(default_factory=dict)
     affinity: int = 0
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 BY_TURNS = Sharing()
+
+
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """Which tasks of its engines a worker takes: those of `models`, or of all where there are none, unless the model
+    needs a label (`Sharing.needs`) that the worker does not have."""
+
+    models: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    def takes(self, model: str, needs: Mapping[str, Collection[str]]) -> bool:
+        """Whether the tasks of a model are for this worker."""
+        return (not self.models or model in self.models) and set(needs.get(model, ())) <= set(self.labels)
+
+
+ANYTHING = Serves()
 
 
 def length(price: int, weight: float) -> int:

@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -47,6 +47,22 @@ class Stat:
     size: int
     etag: str
     last_modified: int
+
+
+class Files(Protocol):
+    """What those need who write results and remove them."""
+
+    async def put(self, key: str, source: Source) -> None:
+        """Store a file, over an older one if there is one; durable when this returns."""
+
+    async def download(self, key: str, path: Path) -> None:
+        """Copy a stored file to `path`, or leave nothing there."""
+
+    async def delete(self, *keys: str) -> None:
+        """Remove files; what is absent already is no error."""
+
+    async def delete_below(self, prefix: str) -> None:
+        """Remove every file in a folder."""
 
 
 class Objects:
@@ -159,6 +175,10 @@ class Objects:
                 continue
             except FAILURES as error:
                 raise _failed("The file could not be deleted. Try again later.", key, error) from error
+
+    async def delete_below(self, prefix: str) -> None:
+        """Remove every file in a folder."""
+        await self.delete(*[stat.key async for stat in self.list(prefix)])
 
     async def list(self, prefix: str = "") -> AsyncGenerator[Stat, None]:
         """Every stored file below `prefix`, which is a whole folder: `a/b` holds `a/b/c` but not `a/bc`."""

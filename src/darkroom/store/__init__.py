@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 
 from ..core.access import Caller
-from ..core.fairness import BY_TURNS, Sharing
+from ..core.fairness import ANYTHING, BY_TURNS, Serves, Sharing
 from ..core.family import combine
 from ..core.machine import Change
 from ..core.review import HELD
@@ -22,6 +22,7 @@ from .database import Database, Row, connect
 from .outbox import Outbox
 from .places import Places
 from .queue import Wish, listed
+from .roster import Rosters
 from .rows import task_from
 from .scripts import (
     Submitted,
@@ -45,7 +46,7 @@ class Verdict(enum.Enum):
     LOST = enum.auto()
 
 
-class Store(Accounts, Checks, Places):
+class Store(Accounts, Checks, Places, Rosters):
     """The store. Times are UTC milliseconds and always given by the caller."""
 
     def __init__(self, database: Database) -> None:
@@ -115,14 +116,19 @@ class Store(Accounts, Checks, Places):
         lease: int,
         *,
         warm: tuple[str, ...] = (),
+        serves: Serves = ANYTHING,
         sharing: Sharing = BY_TURNS,
     ) -> list[Task]:
         """Lease up to `limit` due tasks for `lease` milliseconds, in the order in which they are to be run.
 
         The worker has the models `warm` loaded.
         """
-        wish = Wish(engines, limit, warm, sharing)
-        return await self._database.write(lambda: claim_script(wish, worker, now, now + lease))
+        wish = Wish(engines, limit, warm, serves)
+        return await self._database.write(lambda: claim_script(wish, sharing, worker, now, now + lease))
+
+    async def leased_to(self, worker: str) -> list[Task]:
+        """The tasks that a worker runs."""
+        return [task_from(row) for row in await self._database.read("leased_to", worker=worker)]
 
     async def heartbeat(
         self,

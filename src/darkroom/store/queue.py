@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import fairness
-from ..core.fairness import BY_TURNS, EVER, Choice, Head, Place, Sharing
+from ..core.fairness import ANYTHING, EVER, Choice, Head, Place, Serves, Sharing
 from ..core.task import Gate, Task
 from .database import Row, Script
 
@@ -17,12 +17,12 @@ MANY = 100  # tasks that come due in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a worker wants: its engines, how many tasks, which models it has loaded, and what it keeps to."""
+    """What a worker wants: of which engines, how many tasks, which models it has loaded, and which it serves at all."""
 
     engines: tuple[str, ...]
     room: int
     warm: tuple[str, ...] = ()
-    sharing: Sharing = BY_TURNS
+    serves: Serves = ANYTHING
 
 
 @dataclass(slots=True)
@@ -163,16 +163,16 @@ def share_script(account_id: str, weight: float, limit: int | None) -> Script[bo
 # ---- taking
 
 
-def take(wish: Wish, worker: str, now: int, until: int) -> Script[list[Row]]:
+def take(wish: Wish, sharing: Sharing, worker: str, now: int, until: int) -> Script[list[Row]]:
     """The tasks that are next for a worker, leased to it, in their order."""
     taken: list[Row] = []
     shut: set[tuple[str, str]] = set()
     while len(taken) < wish.room:
-        choice = yield from choose(wish, shut, now)
+        choice = yield from choose(wish, sharing, shut, now)
         if choice is None:
             break
         head = choice.head
-        room = yield from allowed(wish, head.model, wish.room - len(taken))
+        room = yield from allowed(sharing, head.model, wish.room - len(taken))
         rows = (yield from claim(choice, worker, room, now, until)) if room > 0 else []
         if not rows:  # as many run as may, or others are just taking the rest
             shut.add((head.engine, head.model))
@@ -183,7 +183,7 @@ def take(wish: Wish, worker: str, now: int, until: int) -> Script[list[Row]]:
     return taken
 
 
-def choose(wish: Wish, shut: set[tuple[str, str]], now: int) -> Script[Choice | None]:
+def choose(wish: Wish, sharing: Sharing, shut: set[tuple[str, str]], now: int) -> Script[Choice | None]:
     """What to take next."""
     rows = yield from heads_of_the_queue(now)
     while late := [row for row in rows if row["run_at"] > now]:
@@ -193,9 +193,11 @@ def choose(wish: Wish, shut: set[tuple[str, str]], now: int) -> Script[Choice | 
     heads = [
         Head(place_of(row), row["engine"], row["model"])
         for row in rows
-        if row["engine"] in wish.engines and (row["engine"], row["model"]) not in shut
+        if row["engine"] in wish.engines
+        and (row["engine"], row["model"]) not in shut
+        and wish.serves.takes(row["model"], sharing.needs)
     ]
-    return fairness.choose(heads, wish.warm, wish.sharing.affinity)
+    return fairness.choose(heads, wish.warm, sharing.affinity)
 
 
 def heads_of_the_queue(now: int) -> Script[list[Row]]:
@@ -207,9 +209,9 @@ def heads_of_the_queue(now: int) -> Script[list[Row]]:
     return rows
 
 
-def allowed(wish: Wish, model: str, room: int) -> Script[int]:
+def allowed(sharing: Sharing, model: str, room: int) -> Script[int]:
     """How many tasks of a model may start now."""
-    limit = wish.sharing.limits.get(model)
+    limit = sharing.limits.get(model)
     if limit is None:
         return room
     if not (yield "lock_model", {"model": model}):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.access import Caller
 from ..core.errors import Code, TaskError
+from ..core.fairness import Sharing
 from ..core.family import combine
 from ..core.machine import Change
 from ..core.task import Gate, State, Task
@@ -101,9 +102,9 @@ def replay(row: Row, digest: str | None) -> Submitted:
     return Submitted(row["public_id"], replayed=True)
 
 
-def claim_script(wish: Wish, worker: str, now: int, until: int) -> Script[list[Task]]:
+def claim_script(wish: Wish, sharing: Sharing, worker: str, now: int, until: int) -> Script[list[Task]]:
     """Leases and their events."""
-    tasks = [task_from(row) for row in (yield from queue.take(wish, worker, now, until))]
+    tasks = [task_from(row) for row in (yield from queue.take(wish, sharing, worker, now, until))]
     yield (
         "add_event",
         [event_row(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now) for task in tasks],

@@ -18,9 +18,12 @@ def with_task_headers(
 ) -> WireResponse:
     """Add `Retry-After` to an unfinished task, an `ETag` to a finished one; answer 304 to who has it already."""
     if not result.task.state.final:
-        if result.retry_after is None:
-            return answer
-        return replace(answer, headers=(*answer.headers, ("Retry-After", str(result.retry_after))))
+        headers = answer.headers
+        if result.retry_after is not None:
+            headers = (*headers, ("Retry-After", str(result.retry_after)))
+        if not result.possible:
+            headers = (*headers, ("X-Waiting-For", "a worker: none that is there runs this model"))
+        return replace(answer, headers=headers)
     if request_headers is None or answer.status != 200:
         return answer
     etag = f'"{hashlib.sha256(answer.body).hexdigest()[:24]}"'

@@ -149,7 +149,7 @@ def encode_error(error: TaskError, _request: WireRequest) -> WireResponse:
 
 def encode_webhook(told: TaskEvent, request: WireRequest) -> bytes:
     """The task as it is now, with what happened and when."""
-    view = task_view(told.task, request, told.position, told.eta)
+    view = task_view(told.task, request, told)
     return msgspec.json.encode(EventView(told.event, rfc3339(told.at) or "", view))
 
 

@@ -55,7 +55,7 @@ def encode_update(update: Update, request: WireRequest) -> WireResponse:
         view = UpdateView(
             update.state or found.task.state,
             update.attempt,
-            task_view(found.task, request, found.position, found.eta),
+            task_view(found.task, request, found),
         )
         lines += [b"event: task" if update.number is None else b"event: state", b"data: " + msgspec.json.encode(view)]
     return WireResponse(200, b"\n".join(lines) + b"\n\n", media_type=EVENT_STREAM)

@@ -108,6 +108,9 @@ class TaskView(msgspec.Struct):
             "run no more at once, the time of its start, or a person."
         ),
     ]
+    is_possible: Annotated[
+        bool | None, Meta(description="Whether a worker is there that runs its model. Null when it is not queued.")
+    ]
     position: Annotated[int | None, Meta(description="1: it is the next to run. Null before its start.")]
     eta_seconds: float | None
     outputs: list[OutputView]
@@ -218,8 +221,8 @@ def output_view(task: Task, index: int, artifact: Artifact, request: WireRequest
     )
 
 
-def task_view(task: Task, request: WireRequest, position: int | None = None, eta: float | None = None) -> TaskView:
-    """A task as its caller sees it."""
+def task_view(task: Task, request: WireRequest, told: TaskResult | None = None) -> TaskView:
+    """A task as its caller sees it, with what was told of its wait."""
     failure = task.failure if task.state is not State.SUCCEEDED else None
     path = f"/tasks/{task.public_id}"
     later = task.state is State.QUEUED and task.run_at > task.created_at and not held(task)
@@ -237,8 +240,9 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
         start_at=rfc3339(task.run_at) if later else None,
         deadline=rfc3339(task.deadline),
         waiting_for=waiting_for(task),
-        position=position,
-        eta_seconds=eta,
+        is_possible=told.possible if told and task.state is State.QUEUED else None,
+        position=told.position if told else None,
+        eta_seconds=told.eta if told else None,
         outputs=[output_view(task, index, artifact, request) for index, artifact in enumerate(task.artifacts)],
         expires_at=rfc3339(task.expires_at),
         expired_at=rfc3339(task.expired_at),
@@ -258,7 +262,7 @@ def task_view(task: Task, request: WireRequest, position: int | None = None, eta
 def encode_task(result: TaskResult, request: WireRequest) -> WireResponse:
     """Answer with a task; 201 when it was just made."""
     created = request.method == "POST" and request.path == "/tasks"
-    return answer(task_view(result.task, request, result.position, result.eta), 201 if created else 200)
+    return answer(task_view(result.task, request, result), 201 if created else 200)
 
 
 def index_of(request: WireRequest) -> int:

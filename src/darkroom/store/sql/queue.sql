@@ -77,6 +77,10 @@ UPDATE task SET state = 'running', attempt = attempt + 1, worker = :worker, leas
     started_at = COALESCE(started_at, :now), progress = 0, stage = '', version = version + 1
 WHERE id IN (SELECT id FROM due) RETURNING *
 
+-- name: leased_to
+-- What a worker was given and runs, as far as the database knows.
+SELECT * FROM task WHERE state = 'running' AND parts = 0 AND worker = :worker ORDER BY seq
+
 -- name: lock_model
 -- One claim at a time for a model with a limit.
 SELECT model FROM bottleneck WHERE model = :model /*for update*/

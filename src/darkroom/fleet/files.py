@@ -1,0 +1,115 @@
+"""Inputs and results of a worker elsewhere: they come from its server and go to it, tried again while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from ..core.errors import Code, TaskError
+from ..core.task import Task
+from ..objects import Source
+from .link import Link
+
+CHUNK = 256 << 10  # bytes
+PATIENCE = 120.0  # seconds in which a file is tried again
+PAUSE = 1.0  # seconds between tries
+
+
+class RemoteFiles:
+    """The object storage as a worker elsewhere sees it: the inputs of the tasks that it holds, and their results."""
+
+    def __init__(self, link: Link, patience: float = PATIENCE) -> None:
+        self._link = link
+        self._patience = patience
+        self._inputs: dict[str, str] = {}  # where the server has each input, by its key
+
+    def learn(self, task: Task) -> None:
+        """Know where the inputs of a task are."""
+        for number, file in enumerate(task.inputs):
+            self._inputs[file.key] = f"/tasks/{task.id}/{task.attempt}/inputs/{number}"
+
+    def forget(self, task: Task) -> None:
+        """Know a task's inputs no more."""
+        for number, file in enumerate(task.inputs):
+            if self._inputs.get(file.key) == f"/tasks/{task.id}/{task.attempt}/inputs/{number}":
+                del self._inputs[file.key]
+
+    async def download(self, key: str, path: Path) -> None:
+        """Copy an input to `path`, or leave nothing there."""
+
+        async def once() -> None:
+            async with self._link.open("GET", self._inputs[key]) as answer:
+                with path.open("wb") as file:
+                    async for chunk in answer.aiter_bytes(CHUNK):
+                        await asyncio.to_thread(file.write, chunk)
+
+        try:
+            await self._tried(once)
+        except BaseException:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise
+
+    async def put(self, key: str, source: Source) -> None:
+        """Store a result; durable when this returns."""
+
+        async def once() -> None:
+            file = opened(source)
+            try:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                headers = {"Content-Length": str(size)}
+                async with self._link.open("PUT", place(key), content=chunks(file), headers=headers):
+                    pass
+            finally:
+                if file is not source:
+                    file.close()
+
+        await self._tried(once)
+
+    async def delete(self, *keys: str) -> None:
+        """Remove results of a run that nobody wants."""
+        for key in keys:
+            await self._remove(place(key))
+
+    async def delete_below(self, prefix: str) -> None:
+        """Remove all that a run has stored."""
+        await self._remove(place(prefix))
+
+    async def _remove(self, path: str) -> None:
+        async with self._link.open("DELETE", path):
+            pass
+
+    async def _tried(self, once: Callable[[], Awaitable[None]]) -> None:
+        """Do something, again and again while the server is away."""
+        give_up = time.monotonic() + self._patience
+        while True:
+            try:
+                return await once()
+            except TaskError as error:
+                if error.code is not Code.UNAVAILABLE or time.monotonic() > give_up:
+                    raise
+                await asyncio.sleep(PAUSE)
+
+
+def place(key: str) -> str:
+    """The path of a result's key, `tasks/<id>/<attempt>/<name>`."""
+    head, task, attempt, name = key.split("/", 3)
+    return f"/{head}/{task}/{attempt}/files/{name}"
+
+
+def opened(source: Source) -> BinaryIO:
+    """A source to be read from its beginning."""
+    if isinstance(source, Path):
+        return source.open("rb")
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+async def chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    """The rest of a file, in pieces."""
+    while chunk := await asyncio.to_thread(file.read, CHUNK):
+        yield chunk
