@@ -40,7 +40,7 @@ from .engines import CANCEL, EngineSuite, Recorder, check_job, example, placed
 from .journeys import NATIVE, REASON, answered, until_final
 from .server import Darkroom, until
 
-PATIENCE = 60.0  # seconds after which a test gives up
+PATIENCE = 120.0  # seconds after which a test gives up
 SUCCEED, FAIL, SLOW, HANG = "a lake", "a lake, fake:fail", "a lake, fake:slow", "a lake, fake:hang"
 VENDOR = {"DARKROOM_RETRY_SECONDS": "0.05", "DARKROOM_INITIAL_CREDITS": "1000000"}
 WRONG_KEY = "sk-nobodys0nobodys0nobodys0nobodys0"

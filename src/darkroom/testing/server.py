@@ -204,9 +204,13 @@ class Darkroom:
         self.command("key", "revoke", found[0])
 
     def objects(self) -> dict[str, int]:
-        """Every stored file with its size."""
-        root = self.data / "objects"
-        return {str(path.relative_to(root)): path.stat().st_size for path in root.rglob("*") if path.is_file()}
+        """Every stored file with its size; the server may be removing some."""
+        root, found = self.data / "objects", {}
+        for folder, _, names in os.walk(root):
+            for path in (Path(folder) / name for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    found[str(path.relative_to(root))] = path.stat().st_size
+        return found
 
     def uploads(self) -> set[str]:
         """The names of stored inputs."""
