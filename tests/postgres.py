@@ -3,6 +3,8 @@
 PostgreSQL refuses to run as root, so root runs it as `nobody`; where `nobody` cannot enter the folder of the wheel, a
 copy of it is run. Nothing is synced to disk: these databases live for one test. The server ends with the tests even
 when they are killed.
+
+A server can be given a standby, and meet what happens to servers: stopped, killed, held still, promoted.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
+
+from processes import descendants
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -50,11 +55,17 @@ def place(root: bool) -> str | None:
 
 
 class Postgres:
-    """One server. Use as a context manager: it runs inside, and is gone with its files afterwards."""
+    """One server. Use as a context manager: it runs inside, and is gone with its files afterwards.
 
-    def __init__(self, install: Path) -> None:
+    `settings` are added to those of a server for tests; `primary` is whom it follows, as a standby.
+    """
+
+    def __init__(self, install: Path, settings: Mapping[str, str] = {}, primary: Postgres | None = None) -> None:
         self._install = install
+        self._settings = {**SETTINGS, **settings}
+        self._primary = primary
         self._names = itertools.count(1)
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         root = os.getuid() == 0
@@ -64,8 +75,12 @@ class Postgres:
             shutil.chown(self._folder, **self._user)
         try:
             self._bin = self._programs()
-            self._run("initdb", "--pgdata", self._data, "--username=darkroom", "--auth=trust", "--encoding=UTF8",
-                      "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
+            if self._primary is not None:
+                self._run("pg_basebackup", "--pgdata", self._data, "--dbname", self._primary.url("postgres"),
+                          "--write-recovery-conf", "--checkpoint=fast", "--no-sync")  # fmt: skip
+            else:
+                self._run("initdb", "--pgdata", self._data, "--username=darkroom", "--auth=trust", "--encoding=UTF8",
+                          "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
             self._start()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -73,6 +88,8 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
+        assert self._guard is not None
+        self.resume()
         self._guard.communicate()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -110,10 +127,8 @@ class Postgres:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
-            options = " ".join(f"-c {name}={value or repr('')}" for name, value in SETTINGS.items())
             try:
-                self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", str(self._folder / "log"),
-                          "--options", f"{options} -p {self.port}")  # fmt: skip
+                self.start()
             except subprocess.CalledProcessError as error:  # somebody else took the port
                 if not tries_left:
                     raise RuntimeError((self._folder / "log").read_text()) from error
@@ -128,6 +143,43 @@ class Postgres:
                     **self._user,
                 )
                 return
+
+    # ---- what happens to servers
+
+    def start(self) -> None:
+        """Start it on its port, and wait until it answers."""
+        options = " ".join(f"-c {name}={value or repr('')}" for name, value in self._settings.items())
+        self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", str(self._folder / "log"),
+                  "--options", f"{options} -p {self.port}")  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop it, and cut all connections."""
+        self._run("pg_ctl", "stop", "--wait", "--pgdata", self._data, "--mode=fast")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it stand still: it takes connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def promote(self) -> None:
+        """Make a standby the primary, and wait until it is."""
+        self._run("pg_ctl", "promote", "--wait", "--pgdata", self._data)
+
+    def _signal(self, number: int) -> None:
+        try:
+            postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        except FileNotFoundError:  # it does not run
+            return
+        for pid in (postmaster, *descendants(postmaster)):  # first whoever starts the others
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def url(self, database: str) -> str:
         """The address of one database."""

@@ -111,6 +111,9 @@ class Unconfirmed:
             raise TaskError(Code.UNAVAILABLE, "The connection was lost.", retryable=True)
         return result
 
+    async def ping(self) -> None:
+        await self.database.ping()
+
     async def close(self) -> None:
         await self.database.close()
 
