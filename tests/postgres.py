@@ -9,6 +9,7 @@ A server can be given a standby, and meet what happens to servers: stopped, kill
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import itertools
@@ -189,10 +190,48 @@ class Postgres:
     async def database(self) -> AsyncIterator[str]:
         """The URL of a new, empty database, which is dropped afterwards."""
         name = f"test_{next(self._names)}"
+        await self._execute(f"CREATE DATABASE {name}")
+        yield self.url(name)
+        await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def _execute(self, command: str) -> None:
         admin = await asyncpg.connect(self.url("postgres"))
         try:
-            await admin.execute(f"CREATE DATABASE {name}")
-            yield self.url(name)
-            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await admin.execute(command)
+        finally:
+            await admin.close()
+
+
+class Pair:
+    """A primary that acknowledges what its standby has got, and that standby. Use as a context manager."""
+
+    def __init__(self, install: Path) -> None:
+        self._install = install
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack as stack:
+            settings = {"synchronous_commit": "on", "max_connections": "100"}
+            self.primary = stack.enter_context(Postgres(self._install, settings))
+            self.standby = stack.enter_context(Postgres(self._install, settings, self.primary))
+            asyncio.run(self._wait_for_the_standby())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def url(self, *servers: Postgres) -> str:
+        """The address of both, or of these."""
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers or (self.primary, self.standby))
+        return f"postgresql://darkroom@{hosts}/postgres"
+
+    async def _wait_for_the_standby(self) -> None:
+        admin = await asyncpg.connect(self.primary.url("postgres"))
+        try:
+            await admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            await admin.execute("SELECT pg_reload_conf()")
+            while not await admin.fetch("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
+                await asyncio.sleep(0.01)
         finally:
             await admin.close()

@@ -17,7 +17,6 @@ from .results import Results
 from .retention import expire, remove_noted
 from .store import LAST, Store
 
-
 AGAIN = 1.0  # seconds between looks whether the database is back
 
 

@@ -29,7 +29,8 @@ UNAVAILABLE = (
 class Outage:
     """Notes when the database is away.
 
-    `tell` gets each kind of reason once, and `None` with the seconds that it was away when it is back. Failures among successes, such as those of a server without room for further connections, are one outage.
+    `tell` gets each kind of reason once, and when it is back `None` with the seconds that it was away. Failures among
+    successes, such as those of a server without room for further connections, are one outage.
     """
 
     def __init__(self, tell: Tell = silently) -> None:
