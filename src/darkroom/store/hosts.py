@@ -36,16 +36,17 @@ class Hosts:
 
     async def connect(self, _: str | None = None, **options: Any) -> asyncpg.Connection:
         """A connection; `ConnectionError` with each host's reason when there is none."""
-        failures: list[Exception] = []
+        failures: dict[str, Exception] = {}
         for url in tuple(self._urls):
             try:
                 connection = await asyncpg.connect(url, timeout=self._seconds, **self._options, **options)
             except (asyncpg.PostgresError, asyncpg.InternalClientError, OSError) as error:
-                failures.append(error)
+                failures[urlsplit(url).netloc.rpartition("@")[2]] = error
             else:
                 self._urls.sort(key=url.__ne__)
                 return connection
-        raise ConnectionError("; ".join(map(words, failures))) from failures[-1]
+        reasons = [f"{host}: {words(error)}" for host, error in failures.items()]
+        raise ConnectionError("; ".join(reasons)) from failures.popitem()[1]
 
 
 def each_host(url: str) -> list[str]:
@@ -59,4 +60,6 @@ def each_host(url: str) -> list[str]:
 
 def words(error: BaseException) -> str:
     """What an error says; one of a time limit says nothing by itself."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "it takes no writes"
     return str(error) or "no answer in time"
