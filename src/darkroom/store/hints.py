@@ -62,6 +62,7 @@ class Hints:
     async def _carry(self) -> None:
         connection = await self._hosts.connect()
         try:
+            connection.add_termination_listener(lambda _: self._some.set())
             await connection.add_listener(CHANNEL, self._heard)
             self._told = False
             self._hear(None)  # what was sent meanwhile is lost
@@ -72,6 +73,8 @@ class Hints:
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=ALIVE)
                     continue
+                if connection.is_closed():
+                    raise ConnectionError("the connection was closed")
                 await asyncio.sleep(GATHER)
                 waiting, self._waiting = self._waiting, set()
                 self._some.clear()

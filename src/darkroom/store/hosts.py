@@ -62,4 +62,6 @@ def words(error: BaseException) -> str:
     """What an error says; one of a time limit says nothing by itself."""
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return "it takes no writes"
+    if isinstance(error, asyncpg.InternalClientError):
+        return f"the connection is of no use any more: {error}"
     return str(error) or "no answer in time"

@@ -10,7 +10,7 @@ from ..core.errors import Code, TaskError
 from .database import Tell, silently
 from .hosts import words
 
-QUIET = 5.0  # seconds without a failure after which an outage is over
+QUIET = 3.0  # seconds without a failure after which an outage is over
 
 UNAVAILABLE = (
     OSError,
