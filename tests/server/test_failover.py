@@ -15,9 +15,10 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from harness import FAKE_DEFAULTS, Darkroom, until
+from harness import FAKE_DEFAULTS, PATIENCE, Darkroom, until
 from vendors import NATIVE, VENDORS, Vendor, answered, ask
 
+from darkroom.store.hints import CHANNEL
 from postgres import Pair, installed
 
 AWAY = {
@@ -28,7 +29,6 @@ AWAY = {
 }
 TASK = {"operation": "image.generate", "model": "fake", "params": {"steps": 2, "step_ms": 50}}
 CALLERS = 6
-LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'listen%' OR query LIKE '%pg_notify(%'"
 
 
 @dataclass
@@ -114,9 +114,9 @@ def test_a_failover_loses_nothing_doubles_nothing_and_is_told_meanwhile(pair: Pa
         stored = every_task(first.client())
         assert len(stored) == len(load.acknowledged) + len(known)
         assert set(stored) == {*load.acknowledged.values(), *known.values()}
-        until(lambda: asyncio.run(listeners(pair.standby.url("postgres"))) == len(nodes))
         assert answered(first.client().get("/api/account"))["available"] == 1_000_000 - len(stored)
         first.command("doctor")
+        assert asyncio.run(told_by(nodes, pair.standby.url("postgres"))) == len(nodes)
         for node in nodes:
             assert "Traceback" not in node.log
             assert node.log.count("database.failed") <= 4
@@ -145,10 +145,17 @@ def every_task(client: httpx.Client) -> list[str]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-async def listeners(url: str) -> int:
-    """How many nodes listen for hints there."""
+async def told_by(nodes: tuple[Darkroom, ...], url: str) -> int:
+    """How many nodes tell the others there what a submit changed."""
+    told: set[str] = set()
     connection = await asyncpg.connect(url)
     try:
-        return int(await connection.fetchval(LISTENERS))
+        await connection.add_listener(CHANNEL, lambda *heard: told.add(heard[3].partition("\n")[0]))
+        for node in nodes:
+            answered(await asyncio.to_thread(node.client().post, "/api/tasks", json=TASK))
+        async with asyncio.timeout(PATIENCE):
+            while len(told) < len(nodes):
+                await asyncio.sleep(0.02)
     finally:
         await connection.close()
+    return len(told)

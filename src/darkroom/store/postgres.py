@@ -46,6 +46,7 @@ class PostgresDatabase:
         self._outage = Outage(tell)
         self._silent = False  # a command was not answered in time, and none has been since
         self._asking = False  # somebody finds out whether it answers again
+        self._used = 0  # connections, now
         self._statements = statements()
         self._scripts = InStep(self._alone, self._together)
 
@@ -88,11 +89,9 @@ class PostgresDatabase:
 
     async def time(self) -> int:
         """What the server's clock says."""
-        try:
-            now: int = await self._pool.fetchval(NOW)
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error
-        return now
+        async with self._connection() as connection:
+            now: int = await connection.fetchval(NOW)
+            return now
 
     async def write(self, script: Callable[[], Script[T]]) -> T:
         """Run a script, in one transaction with others that wait."""
@@ -150,12 +149,14 @@ class PostgresDatabase:
         """A connection. One on which the database was not available is closed."""
         try:
             connection = await self._acquire()
+            self._used += 1
             try:
                 yield connection
             except (asyncio.CancelledError, *UNAVAILABLE) as error:
                 await self._close(connection, error)
                 raise
             finally:
+                self._used -= 1
                 await self._pool.release(connection)
         except UNAVAILABLE as error:
             raise self._outage.failed(error) from error
@@ -186,7 +187,10 @@ class PostgresDatabase:
             self._asking = False
 
     async def _pooled(self) -> asyncpg.Connection:
+        """One that is free, or a new one; both have limits of their own. Otherwise the first that becomes free."""
         try:
+            if self._used < self._pool.get_max_size():
+                return await self._pool.acquire()
             async with asyncio.timeout(self._seconds):
                 return await self._pool.acquire()
         except TimeoutError:
