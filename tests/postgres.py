@@ -58,7 +58,7 @@ def place(root: bool) -> str | None:
 class Postgres:
     """One server. Use as a context manager: it runs inside, and is gone with its files afterwards.
 
-    `settings` are added to those of a server for tests; `primary` is whom it follows, as a standby.
+    `folder` is its own. `settings` are added to those of a server for tests; `primary` is whom a standby follows.
     """
 
     def __init__(self, install: Path, settings: Mapping[str, str] = {}, primary: Postgres | None = None) -> None:
@@ -71,9 +71,9 @@ class Postgres:
     def __enter__(self) -> Self:
         root = os.getuid() == 0
         self._user: dict[str, Any] = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if root else {}
-        self._folder = Path(tempfile.mkdtemp(prefix="darkroom-postgres-", dir=place(root)))
+        self.folder = Path(tempfile.mkdtemp(prefix="darkroom-postgres-", dir=place(root)))
         if root:
-            shutil.chown(self._folder, **self._user)
+            shutil.chown(self.folder, **self._user)
         try:
             self._bin = self._programs()
             if self._primary is not None:
@@ -84,7 +84,7 @@ class Postgres:
                           "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
             self._start()
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
         return self
 
@@ -92,11 +92,11 @@ class Postgres:
         assert self._guard is not None
         self.resume()
         self._guard.communicate()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def _data(self) -> str:
-        return str(self._folder / "data")
+        return str(self.folder / "data")
 
     def _programs(self) -> Path:
         """The programs where our user can run them."""
@@ -105,10 +105,10 @@ class Postgres:
             self._run("postgres", "--version")
             return self._bin
         package = self._install.parent
-        copy = self._folder / package.name / self._install.name
+        copy = self.folder / package.name / self._install.name
         shutil.copytree(self._install, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
         if (package.parent / LIBRARIES).is_dir():
-            shutil.copytree(package.parent / LIBRARIES, self._folder / LIBRARIES)
+            shutil.copytree(package.parent / LIBRARIES, self.folder / LIBRARIES)
         return copy / "bin"
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -118,8 +118,8 @@ class Postgres:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            cwd=self._folder,
-            env={"HOME": str(self._folder), "PATH": os.defpath, "TZ": "UTC"},
+            cwd=self.folder,
+            env={"HOME": str(self.folder), "PATH": os.defpath, "TZ": "UTC"},
             **self._user,
         )
 
@@ -132,11 +132,11 @@ class Postgres:
                 self.start()
             except subprocess.CalledProcessError as error:  # somebody else took the port
                 if not tries_left:
-                    raise RuntimeError((self._folder / "log").read_text()) from error
+                    raise RuntimeError((self.folder / "log").read_text()) from error
             else:
                 # It stops the server when this process closes the pipe, or dies and so closes it.
                 self._guard = subprocess.Popen(
-                    ["sh", "-c", GUARD, self._bin / "pg_ctl", self._data, self._folder],
+                    ["sh", "-c", GUARD, self._bin / "pg_ctl", self._data, self.folder],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -150,7 +150,7 @@ class Postgres:
     def start(self) -> None:
         """Start it on its port, and wait until it answers."""
         options = " ".join(f"-c {name}={value or repr('')}" for name, value in self._settings.items())
-        self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", str(self._folder / "log"),
+        self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", str(self.folder / "log"),
                   "--options", f"{options} -p {self.port}")  # fmt: skip
 
     def stop(self) -> None:
@@ -175,7 +175,7 @@ class Postgres:
 
     def _signal(self, number: int) -> None:
         try:
-            postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+            postmaster = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
         except FileNotFoundError:  # it does not run
             return
         for pid in (postmaster, *descendants(postmaster)):  # first whoever starts the others

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +69,10 @@ def site(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @contextmanager
-def opened(server: Postgres, folder: Path, name: str, more: str = "") -> Iterator[Site]:
+def opened(server: Postgres, folder: Path, name: str, env: Mapping[str, str] = ENV, more: str = "") -> Iterator[Site]:
     """A server with two workers on a database of its own."""
     url = server.url(name).replace("darkroom@", f"{name}@")
-    node = Darkroom(folder, engines="fake", database=url, env=ENV, flags=("--workers", "2"))
+    node = Darkroom(folder, engines="fake", database=url, env={**ENV, **env}, flags=("--workers", "2"))
     site = Site(server, node)
     site.execute(f"CREATE ROLE {name} LOGIN", f"CREATE DATABASE {name} OWNER {name} {more}")
     with node:
@@ -123,17 +124,32 @@ def test_a_server_says_that_its_database_is_away_and_goes_on_when_it_is_back(sit
     assert len(told) <= LINES, told
 
 
+def test_an_outage_longer_than_a_lease_costs_no_run(server: Postgres, tmp_path: Path) -> None:
+    with opened(server, tmp_path, "darkroom_long", {"DARKROOM_LEASE_SECONDS": "2"}) as site:
+        client = site.node.client()
+        lengths = [3, 24]  # one that ends meanwhile, and one that ends later
+        made = [
+            answered(client.post("/api/tasks", json={**TASK, "params": {"steps": steps, "step_ms": 400}}))["id"]
+            for steps in lengths
+        ]
+        until(lambda: all(answered(client.get(f"/api/tasks/{task}"))["state"] == "running" for task in made))
+        server.stop()
+        time.sleep(4)  # two leases
+        server.start()
+        done = [answered(client.get(f"/api/tasks/{task}?wait=50")) for task in made]
+        assert [(task["state"], task["attempt"]) for task in done] == [("succeeded", 1)] * 2
+        assert "lease.expired" not in site.events()
+
+
 def test_a_full_disk_of_the_database_is_an_outage_too(server: Postgres, tmp_path: Path) -> None:
-    with full_disk(tmp_path / "disk", room=24 << 20) as disk:
+    with full_disk(server.folder / "disk", room=24 << 20) as disk:
         if not os.path.ismount(disk.folder):
             pytest.skip("only who may mount can fill the disk of a database")
         place = disk.folder / "space"
         place.mkdir()
-        for folder in (place, disk.folder, *[each for each in disk.folder.parents if each.is_relative_to("/tmp")][:-1]):
-            folder.chmod(0o755)
         shutil.chown(place, "nobody")
         Site(server, None).execute(f"CREATE TABLESPACE little LOCATION '{place}'")
-        with opened(server, tmp_path / "node", "darkroom_full", "TABLESPACE little") as site:
+        with opened(server, tmp_path / "node", "darkroom_full", more="TABLESPACE little") as site:
             client = site.node.client()
             disk.fill()
             long = {**TASK, "params": {"prompt": "x" * 7000}}
