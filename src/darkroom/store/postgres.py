@@ -53,21 +53,21 @@ class PostgresDatabase:
     @classmethod
     async def open(cls, url: str, seconds: float = SECONDS, tell: Tell = silently, connections: int = 10) -> Self:
         """Connect and bring the schema up to date; nodes that start together take turns."""
+        hosts = Hosts(url, seconds)
         try:
+            connection = await hosts.connect(connection_class=Line, command_timeout=LONGEST_COMMAND)
+            try:
+                await migrate(connection)
+            finally:
+                await connection.close()
             pool = await asyncpg.create_pool(
-                connect=Hosts(url, seconds).connect,
+                connect=hosts.connect,
                 connection_class=Line,
                 min_size=0,
                 max_size=connections,
                 command_timeout=seconds,
                 reset=leave_as_it_is,
             )
-            try:
-                async with pool.acquire() as connection:
-                    await migrate(connection)
-            except BaseException:
-                pool.terminate()
-                raise
         except asyncpg.ClientConfigurationError:  # what it says may hold the password
             raise ValueError(UNREADABLE) from None
         except UNAVAILABLE as error:
@@ -270,7 +270,7 @@ async def migrate(connection: asyncpg.Connection) -> None:
                 continue
             if "CONCURRENTLY" in text:
                 for command in filter(str.strip, text.split(";\n")):
-                    await connection.execute(command, timeout=LONGEST_COMMAND)
+                    await connection.execute(command)
                 await note(connection, version)
             else:
                 async with connection.transaction():
