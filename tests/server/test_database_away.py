@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,26 @@ def opened(server: Postgres, folder: Path, name: str, env: Mapping[str, str] = E
         assert "Traceback" not in node.log
 
 
+@contextmanager
+def polled(node: Darkroom, task_id: str) -> Iterator[set[str]]:
+    """What a client is answered that polls meanwhile as fast as it can, and a moment longer."""
+    answers: set[str] = set()
+    enough = threading.Event()
+
+    def poll() -> None:
+        client = node.client()
+        for _ in iter(enough.is_set, True):
+            answer = client.get(f"/api/tasks/{task_id}")
+            answers.add("200" if answer.is_success else NATIVE.refused(answer))
+
+    with ThreadPoolExecutor(1) as pool:
+        polling = pool.submit(poll)
+        yield answers
+        enough.wait(0.3)
+        enough.set()
+    polling.result()
+
+
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'darkroom_app'"
 OUTAGES: dict[str, tuple[Callable[[Site], None], Callable[[Site], None]]] = {
     "it is restarted": (lambda site: site.postgres.stop(), lambda site: site.postgres.start()),
@@ -102,7 +124,8 @@ def test_a_server_says_that_its_database_is_away_and_goes_on_when_it_is_back(sit
     running = answered(client.post("/api/tasks", json=RUNNING))["id"]
     until(lambda: answered(client.get(f"/api/tasks/{running}"))["state"] == "running")
     before = len(site.events())
-    begin(site)
+    with polled(site.node, running) as answers:
+        begin(site)
     try:
         until(lambda: client.get("/readyz").status_code == 503)
         assert client.get("/healthz").status_code == 200
@@ -112,6 +135,7 @@ def test_a_server_says_that_its_database_is_away_and_goes_on_when_it_is_back(sit
         until(lambda: "database.failed" in site.events()[before:])
     finally:
         end(site)
+    assert answers <= {"200", "503 unavailable"}
     until(lambda: client.get("/readyz").status_code == 200)
     done = answered(client.get(f"/api/tasks/{running}?wait=50"))
     assert (done["state"], done["attempt"]) == ("succeeded", 1)
