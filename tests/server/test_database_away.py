@@ -22,7 +22,7 @@ from vendors import NATIVE, answered
 from full_disk import full_disk
 from postgres import Postgres, installed
 
-ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000", "DARKROOM_DATABASE_SECONDS": "1"}
+ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000", "DARKROOM_DATABASE_SECONDS": "3"}
 TASK = {"operation": "image.generate", "model": "fake"}
 RUNNING = {**TASK, "params": {"steps": 5, "step_ms": 400}}
 MEANWHILE = 40  # requests
@@ -124,9 +124,9 @@ def test_a_server_says_that_its_database_is_away_and_goes_on_when_it_is_back(sit
     running = answered(client.post("/api/tasks", json=RUNNING))["id"]
     until(lambda: answered(client.get(f"/api/tasks/{running}"))["state"] == "running")
     before = len(site.events())
-    with polled(site.node, running) as answers:
-        begin(site)
     try:
+        with polled(site.node, running) as answers:
+            begin(site)
         until(lambda: client.get("/readyz").status_code == 503)
         assert client.get("/healthz").status_code == 200
         for number in range(MEANWHILE):

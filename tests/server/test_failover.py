@@ -80,7 +80,7 @@ def test_a_failover_loses_nothing_doubles_nothing_and_is_told_meanwhile(pair: Pa
         "DARKROOM_DEFAULTS": FAKE_DEFAULTS,
         "DARKROOM_INITIAL_CREDITS": "1000000",
         "DARKROOM_OBJECTS": str(tmp_path / "objects"),
-        "DARKROOM_DATABASE_SECONDS": "3",
+        "DARKROOM_DATABASE_SECONDS": "5",
     }
     flags = ("--workers", "3")
     with (

@@ -15,7 +15,7 @@ from darkroom.store.hosts import each_host
 from darkroom.testing.databases import NOW, check_sums, new_task
 from postgres import Pair, installed
 
-SOON = 2.0  # seconds that the database has to answer here
+SOON = 4.0  # seconds that the database has to answer here
 PATIENCE = 60.0
 
 
