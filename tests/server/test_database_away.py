@@ -149,7 +149,7 @@ def test_a_server_says_that_its_database_is_away_and_goes_on_when_it_is_back(sit
 
 
 def test_an_outage_longer_than_a_lease_costs_no_run(server: Postgres, tmp_path: Path) -> None:
-    with opened(server, tmp_path, "darkroom_long", {"DARKROOM_LEASE_SECONDS": "2"}) as site:
+    with opened(server, tmp_path, "darkroom_long", {"DARKROOM_LEASE_SECONDS": "3"}) as site:
         client = site.node.client()
         lengths = [3, 24]  # one that ends meanwhile, and one that ends later
         made = [
@@ -158,7 +158,7 @@ def test_an_outage_longer_than_a_lease_costs_no_run(server: Postgres, tmp_path: 
         ]
         until(lambda: all(answered(client.get(f"/api/tasks/{task}"))["state"] == "running" for task in made))
         server.stop()
-        time.sleep(4)  # two leases
+        time.sleep(7)  # more than a lease, and than the janitor waits between its rounds
         server.start()
         done = [answered(client.get(f"/api/tasks/{task}?wait=50")) for task in made]
         assert [(task["state"], task["attempt"]) for task in done] == [("succeeded", 1)] * 2

