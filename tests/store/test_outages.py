@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 import pytest
 from lives import submitted
 
-from cut_lines import Proxy
+from cut import Cut
 from darkroom.core.errors import Code, TaskError
 from darkroom.store import Store
 from darkroom.testing.databases import NOW, check_sums, new_task
@@ -175,22 +175,35 @@ async def test_a_store_can_be_closed_while_its_server_stands_still(own):
             own.resume()
 
 
+@contextmanager
+def led_over(network: Cut, url: str, own: Postgres) -> Iterator[str]:
+    """The URL that leads over a network to the server."""
+    with network:
+        yield url.replace(f":{own.port}/", f":{network.address.rpartition(':')[2]}/")
+
+
 @pytest.mark.parametrize("word", [b"BEGIN", b"INSERT INTO task", b"COMMIT"])
 async def test_a_connection_that_is_cut_in_a_transaction_leaves_all_of_it_or_nothing(own, word):
-    proxy = Proxy(own.port)
-    async with own.database() as url, proxy.stands_for(url) as url, opened(url) as (store, account_id, _):
-        proxy.word = word
-        with pytest.raises(TaskError) as caught:
-            await store.submit((new_task(account_id),), idempotency_key="once", request_digest="digest")
-        assert (caught.value.code, proxy.heard) == (Code.UNAVAILABLE, True)
-        made = await store.submit((new_task(account_id),), idempotency_key="once", request_digest="digest")
-        assert made.replayed == (word == b"COMMIT")
-        assert len(await store.tasks(account_id, None, 10)) == 1
+    network = Cut(("127.0.0.1", own.port))
+    async with own.database() as url:
+        with led_over(network, url, own) as url:
+            async with opened(url) as (store, account_id, _):
+                network.swallow = lambda piece: word in piece and not network.swallowed
+                with pytest.raises(TaskError) as caught:
+                    await store.submit((new_task(account_id),), idempotency_key="once", request_digest="digest")
+                assert (caught.value.code, network.swallowed) == (Code.UNAVAILABLE, 1)
+                made = await store.submit((new_task(account_id),), idempotency_key="once", request_digest="digest")
+                assert made.replayed == (word == b"COMMIT")
+                assert len(await store.tasks(account_id, None, 10)) == 1
 
 
 async def test_after_all_connections_were_cut_there_are_new_ones(own):
-    proxy = Proxy(own.port)
-    async with own.database() as url, proxy.stands_for(url) as url, opened(url) as (store, account_id, _):
-        await asyncio.gather(*(store.accounts() for _ in range(8)))
-        proxy.cut()
-        await back(store, account_id)
+    network = Cut(("127.0.0.1", own.port))
+    async with own.database() as url:
+        with led_over(network, url, own) as url:
+            async with opened(url) as (store, account_id, _):
+                await asyncio.gather(*(store.accounts() for _ in range(8)))
+                network.cut()
+                await refused(store, account_id)
+                network.mend()
+                await back(store, account_id)
