@@ -39,7 +39,7 @@ from .hub import Hub
 from .inputs import Inputs
 from .janitor import Janitor
 from .keys import Keyring, create_key
-from .log import write_failure
+from .log import write_failure, write_outage
 from .marks import Credentials, Label, Provenance
 from .media import Limits
 from .moderation import Moderation, moderators
@@ -85,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
     """Start every part in order; on leaving, give back running tasks and stop in the opposite order."""
     async with AsyncExitStack() as stack:
         with blamed_on("database"):
-            store = await Store.open(settings.database_url)
+            store = await Store.open(settings.database_url, settings.database_seconds, write_outage)
         stack.push_async_callback(store.close)
         clock = await SharedClock.start(store.time)
         stack.push_async_callback(canceled, asyncio.create_task(clock.keep()))

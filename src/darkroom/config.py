@@ -40,6 +40,7 @@ class Settings:
     port: int = 8080
     data: str = "./darkroom-data"
     database: str = field(default="", repr=False)  # it may hold a password
+    database_seconds: float = 10.0
     objects: str = ""
     public_url: str = ""
     workers: int = -1
@@ -212,6 +213,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
     "workers": (-1, 1024),
     "engine_memory_mib": (0, 1 << 24),
+    "database_seconds": (1, 600),
     "lease_seconds": (0.5, 3600),
     "max_failures": (1, 100),
     "retry_seconds": (0, 3600),

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import logging
 import re
 import secrets
 import tempfile
@@ -20,11 +19,11 @@ from .core.commands import Inline, Link, Source, Upload
 from .core.errors import Code, TaskError
 from .core.task import File
 from .fetch import Fetcher
-from .log import Event, write
+from .log import Event, level_of, write
 from .media import Limits, probe
 from .objects import Objects
 from .retention import remove_files
-from .store import Store
+from .store import LAST, Store
 
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 SPOOL = 1 << 20  # bytes kept in memory before a download goes to disk
@@ -57,13 +56,16 @@ class Inputs:
         return kept
 
     async def discard(self, files: Sequence[File]) -> None:
-        """Forget files of a request that was refused. What cannot be removed is logged and goes when it is old."""
+        """Forget files of a request that was refused. What cannot be removed is logged and goes when it is old.
+
+        One that a task needs stays: a submit may be stored although its commit was not confirmed.
+        """
         for file in files:
             try:
-                await self.objects.delete(file.key)
-                await self.store.delete_file(file.id)
+                if await self.store.remove_unused_file(file.id, LAST):
+                    await remove_files(self.store, self.objects, file.key)
             except TaskError as error:
-                write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
+                write(Event.STORAGE_FAILED, level=level_of(error), reason=error.detail or error.message)
 
     async def remove_unused(self, before: int) -> int:
         """Remove files that no unfinished task has needed since `before`; return how many."""

@@ -17,6 +17,8 @@ from .results import Results
 from .retention import expire, remove_noted
 from .store import LAST, Store
 
+AGAIN = 1.0  # seconds between looks whether the database is back
+
 
 class Janitor:
     """Any number of janitors may run beside each other: each transition has one winner.
@@ -59,7 +61,18 @@ class Janitor:
                 await self._store.forget_workers(self._clock() - FORGOTTEN)
             except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
                 write_failure("janitor", error)
+                await self._answered()
             await asyncio.sleep(self._period)
+
+    async def _answered(self) -> None:
+        """Return when the database answers: leases that ended meanwhile can be renewed before the next sweep."""
+        while True:
+            try:
+                await self._store.ping()
+            except Exception:  # noqa: BLE001 - as in `run`
+                await asyncio.sleep(min(AGAIN, self._period))
+            else:
+                return
 
     async def sweep(self, *, all_leases: bool = False) -> int:
         """End expired leases and overdue tasks; return how many. With `all_leases`, every lease counts as expired.

@@ -43,6 +43,8 @@ class Event(StrEnum):
     CLOCK_WRONG = "clock.wrong"
     LEDGER_DRIFT = "ledger.drift"
     LOOP_FAILED = "loop.failed"
+    DATABASE_FAILED = "database.failed"
+    DATABASE_BACK = "database.back"
     REPAIRED = "doctor.repaired"
     ORPHANS_REMOVED = "orphans.removed"
 
@@ -80,9 +82,22 @@ def write_outcome(task: Task, error: TaskError | None, seconds: float | None = N
 def write_failure(loop: str, error: Exception) -> None:
     """Log that one turn of a loop failed; anything else than a `TaskError` is a bug and logged with its trace."""
     if isinstance(error, TaskError):
-        write(Event.LOOP_FAILED, level=logging.WARNING, loop=loop, reason=error.detail or error.message)
+        write(Event.LOOP_FAILED, level=level_of(error), loop=loop, reason=error.detail or error.message)
     else:
         write(Event.LOOP_FAILED, level=logging.ERROR, error=error, loop=loop, reason=repr(error))
+
+
+def write_outage(reason: str | None, seconds: float) -> None:
+    """Log that the database is away, or with `None` that it is back after so many seconds."""
+    if reason is not None:
+        write(Event.DATABASE_FAILED, level=logging.ERROR, reason=reason)
+    else:
+        write(Event.DATABASE_BACK, level=logging.WARNING, seconds=round(seconds, 1))
+
+
+def level_of(error: TaskError) -> int:
+    """The level of a line about a failure: low where another line gives the reason of all that fails with it."""
+    return logging.DEBUG if error.logged else logging.WARNING
 
 
 class JsonLines(logging.Formatter):

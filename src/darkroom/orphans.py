@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from .core.errors import TaskError
-from .log import Event, write, write_failure
+from .log import Event, level_of, write, write_failure
 from .objects import Objects
 from .store import Store
 
@@ -63,7 +63,7 @@ async def sweep_orphans(
         try:
             await remove_orphans(store, objects, clock())
         except TaskError as error:
-            write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
+            write(Event.STORAGE_FAILED, level=level_of(error), reason=error.detail or error.message)
         except Exception as error:  # noqa: BLE001 - the next sweep may succeed
             write_failure("orphans", error)
         pause = period

@@ -7,11 +7,9 @@ gone, and what a crash leaves behind is found by the next sweep.
 
 from __future__ import annotations
 
-import logging
-
 from .core.errors import TaskError
 from .hub import Hub
-from .log import Event, write
+from .log import Event, level_of, write
 from .objects import Files
 from .store import Store
 
@@ -41,7 +39,7 @@ async def remove_files(store: Store, objects: Files, *noted: str) -> None:
             await (objects.delete(note) if "/" in note else objects.delete_below(f"tasks/{note}/"))
             await store.end_removal(note)
         except TaskError as error:
-            write(Event.STORAGE_FAILED, level=logging.WARNING, task=note, reason=error.detail or error.message)
+            write(Event.STORAGE_FAILED, level=level_of(error), task=note, reason=error.detail or error.message)
 
 
 async def remove_noted(store: Store, objects: Files) -> None:

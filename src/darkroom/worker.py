@@ -26,7 +26,7 @@ from .desk import Desk, News, Outcome
 from .engines import Engine
 from .folders import Folders
 from .hub import CANCEL, WORK, Hub, woken
-from .log import Event, write, write_failure
+from .log import Event, level_of, write, write_failure
 from .previews import Previews
 from .results import Results
 from .store import Verdict
@@ -207,19 +207,18 @@ class Worker:
         return limit if task.deadline is None else max(0.0, min(limit, (task.deadline - self._clock()) / 1000))
 
     async def _finish(self, attempt: Attempt, outcome: Outcome) -> bool:
-        """Hand in the outcome, again and again for as long as a lease while nobody takes it.
+        """Hand in the outcome, again and again while nobody takes it; whoever has the task by then is not disturbed.
 
         False when the attempt was not ours to end any more.
         """
-        give_up = time.monotonic() + self._desk.lease / 1000
         again = False
         while True:
             try:
                 return await self._desk.finish(attempt.task, outcome, again=again)
             except TaskError as error:
                 reason = error.detail or error.message
-                write(Event.STORAGE_FAILED, level=logging.WARNING, task=attempt.task.id, reason=reason)
-                if time.monotonic() > give_up:
+                write(Event.STORAGE_FAILED, level=level_of(error), task=attempt.task.id, reason=reason)
+                if not error.retryable:
                     return True  # perhaps it was written: the results stay until the lease ends, then the janitor knows
                 again = True
                 await asyncio.sleep(REWRITE)

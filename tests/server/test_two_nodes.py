@@ -1,38 +1,61 @@
-"""Two servers on one PostgreSQL and one folder of results: either answers for what the other one does."""
+"""Two servers on one PostgreSQL and one folder of results: either answers for what the other one does.
+
+Nobody here looks by himself within an hour, so that it is the hints that wake; one who hears none is not woken.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 from harness import FAKE_DEFAULTS, Darkroom, until
 
 from conftest import database
+from darkroom.testing.server import module_path
 from postgres import Postgres
 
-ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000"}
+ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000", "DARKROOM_LEASE_SECONDS": "3600"}
 TASK = {"operation": "image.generate", "model": "fake"}
+WITHOUT_LOOKS = """
+import darkroom.follow, darkroom.service, darkroom.worker
+darkroom.service.REREAD = darkroom.follow.LOOK = darkroom.worker.IDLE = darkroom.worker.HEARTBEAT = 3600.0
+"""
+DEAF = """
+import darkroom.hub
+darkroom.hub.Hub.hear = lambda self, hints: None
+"""
 
 
 @pytest.fixture(scope="module")
-def nodes(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Darkroom, Darkroom]]:
-    """One that only answers, and one that also works."""
+def nodes(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Darkroom, ...]]:
+    """One that only answers, one that also works, and one that only answers and hears nothing."""
     folder = tmp_path_factory.mktemp("nodes")
-    env = {**ENV, "DARKROOM_OBJECTS": str(folder / "objects")}
+    env = {**ENV, "DARKROOM_OBJECTS": str(folder / "objects"), **changed(folder / "patient", WITHOUT_LOOKS)}
+    deaf_env = {**env, **changed(folder / "deaf", WITHOUT_LOOKS + DEAF)}
     with (
         database(postgres) as url,
         Darkroom(folder / "first", engines="fake", database=url, env=env, flags=("--workers", "0")) as first,
         Darkroom(folder / "second", engines="fake", database=url, env=env, flags=("--workers", "2")) as second,
+        Darkroom(folder / "third", engines="fake", database=url, env=deaf_env, flags=("--workers", "0")) as deaf,
     ):
-        second.key = first.key
-        yield first, second
-        for node in (first, second):
+        second.key = deaf.key = first.key
+        yield first, second, deaf
+        for node in (first, second, deaf):
             assert "Traceback" not in node.log
 
 
+def changed(folder: Path, text: str) -> dict[str, str]:
+    """The environment in which Python runs a text before it starts."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(text)
+    return {"PYTHONPATH": f"{folder}:{module_path()}"}
+
+
 def test_a_task_is_submitted_at_one_node_done_by_the_other_and_waited_for_at_the_first(nodes) -> None:
-    first, second = nodes
+    first, second, _ = nodes
     client = first.client()
     made = client.post("/api/tasks", json={**TASK, "params": {"steps": 3, "step_ms": 100}}).json()
     done = client.get(f"/api/tasks/{made['id']}?wait=50", timeout=60).json()
@@ -41,7 +64,7 @@ def test_a_task_is_submitted_at_one_node_done_by_the_other_and_waited_for_at_the
 
 
 def test_a_follower_at_one_node_is_told_what_the_other_one_does(nodes) -> None:
-    first, _ = nodes
+    first, _, _ = nodes
     client = first.client()
     made = client.post("/api/tasks", json={**TASK, "params": {"steps": 5, "step_ms": 100}}).json()
     told: list[tuple[str, str]] = []
@@ -58,8 +81,19 @@ def test_a_follower_at_one_node_is_told_what_the_other_one_does(nodes) -> None:
 
 
 def test_a_cancel_at_one_node_stops_what_the_other_one_runs(nodes) -> None:
-    first, _ = nodes
+    first, _, _ = nodes
     client = first.client()
     made = client.post("/api/tasks", json={**TASK, "params": {"outcome": "hang"}}).json()
     until(lambda: client.get(f"/api/tasks/{made['id']}").json()["state"] == "running")
     assert client.post(f"/api/tasks/{made['id']}/cancel", timeout=60).json()["state"] == "canceled"
+
+
+def test_who_hears_no_hint_is_not_woken(nodes) -> None:
+    first, _, deaf = nodes
+    made = first.client().post("/api/tasks", json={**TASK, "params": {"steps": 3, "step_ms": 200}}).json()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(deaf.client().get, f"/api/tasks/{made['id']}?wait=50", timeout=90)
+        assert first.client().get(f"/api/tasks/{made['id']}?wait=50", timeout=60).json()["state"] == "succeeded"
+        assert deaf.client().get(f"/api/tasks/{made['id']}").json()["state"] == "succeeded"  # it could have known
+        assert not wait([waiting], timeout=1).done
+        deaf.stop()

@@ -44,7 +44,7 @@ async def test_a_file_is_remembered_with_its_owner_until_it_is_forgotten(store):
     file = File("file-1", "inputs/1", "image/png", 12, 3, 4)
     await store.add_file("caller", file, NOW)
     assert await store.file("file-1") == (file, "caller")
-    await store.delete_file("file-1")
+    assert await store.remove_unused_file("file-1", NOW + 1)
     assert await store.file("file-1") is None
 
 

@@ -148,5 +148,7 @@ async def test_no_failure_ends_the_carrier_and_the_others_look_after_it(url):
         await there.told()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    assert [type(error) for error in here.failures] == [asyncpg.InternalClientError]
+    assert [error.detail for error in here.failures] == [
+        "PostgreSQL: the connection is of no use any more: a mistake of the driver"
+    ]
     assert there.heard[-1] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from starlette.websockets import WebSocket
 
 from darkroom.core.commands import Notice
+from darkroom.core.errors import Code, TaskError
 from darkroom.dialects import Socket, WireRequest
 from darkroom.keys import create_key, login
 from darkroom.service import Service
@@ -200,3 +202,19 @@ async def test_a_dialect_that_breaks_closes_the_connection_and_is_logged(
         assert (await line.closed())[0] == push.INTERNAL_ERROR
         await serving
     assert [record.message for record in caplog.records] == ["request.failed"]
+
+
+async def test_a_database_that_is_away_ends_the_connection_for_now(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def away(*_: object) -> None:
+        raise TaskError(Code.UNAVAILABLE, "The database is away. Try again later.", detail="gone", logged=True)
+
+    key = await key_of(shop)
+    async with connected(shop.service, key) as (line, serving):
+        assert await line.next() == "beat"
+        monkeypatch.setattr(shop.store, "account_events", away)
+        await shop.submit()
+        assert await line.closed() == (push.TRY_AGAIN_LATER, "The database is away. Try again later.")
+        await serving
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []

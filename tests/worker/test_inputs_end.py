@@ -98,7 +98,7 @@ async def test_what_a_crash_leaves_of_an_input_is_removed_like_one_that_nobody_n
     async with Workshop(tmp_path) as shop:
         with monkeypatch.context() as patched:
             patched.setattr(shop.objects, "put", crash)
-            patched.setattr(shop.store, "delete_file", crash)
+            patched.setattr(shop.store, "remove_unused_file", crash)
             with pytest.raises(Crash):
                 await uploaded(shop)
         assert len(await shop.store.file_rows()) == 1
@@ -121,7 +121,7 @@ async def test_a_refusal_is_the_same_although_its_inputs_cannot_be_removed_now(
     async with Workshop(tmp_path, funds=0) as shop:
         data = base64.b64encode(png(40, 30)).decode()
         command = Submit(operation=Operation.IMAGE_EDIT, model="fake", inputs=(Inline(data),))
-        monkeypatch.setattr(shop.store, "delete_file", unavailable)
+        monkeypatch.setattr(shop.store, "remove_unused_file", unavailable)
         with pytest.raises(TaskError) as caught:
             await shop.service.submit(shop.account_id, command, NATIVE)
         assert caught.value.code is Code.NO_CREDITS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +12,16 @@ from typing import Any, TypeVar
 
 import pytest
 from plays import Held, Upstream, logged
-from workshop import Played, Workshop
+from workshop import NATIVE, Played, Workshop
 
 from darkroom import worker as worker_module
+from darkroom.core.commands import Inline, Submit
 from darkroom.core.errors import Code, TaskError
-from darkroom.core.task import State, Task
+from darkroom.core.task import Operation, State, Task
 from darkroom.engines import Context, Job, Output
-from darkroom.store import sqlite
+from darkroom.store import Submitted, sqlite
 from darkroom.store.database import Database, Row, Script
+from server.samples import png
 
 T = TypeVar("T")
 
@@ -111,6 +114,9 @@ class Unconfirmed:
             raise TaskError(Code.UNAVAILABLE, "The connection was lost.", retryable=True)
         return result
 
+    async def ping(self) -> None:
+        await self.database.ping()
+
     async def close(self) -> None:
         await self.database.close()
 
@@ -137,6 +143,27 @@ async def test_a_result_survives_that_the_confirmation_of_its_commit_is_lost(tmp
         assert lost
         assert task.state is State.SUCCEEDED
         assert await shop.stored() == [f"tasks/{task.id}/1/0", f"tasks/{task.id}/1/0.thumbnail"]
+
+
+async def test_a_submit_that_was_stored_without_a_confirmation_keeps_its_input(tmp_path: Path) -> None:
+    made: list[Unconfirmed] = []
+
+    def unconfirmed(database: Database) -> Database:
+        made.append(Unconfirmed(database))
+        return made[0]
+
+    async with Workshop(tmp_path, database=unconfirmed) as shop:
+        picture = Inline(base64.b64encode(png(40, 30)).decode())
+        command = Submit(operation=Operation.IMAGE_EDIT, model="fake", inputs=(picture,), idempotency_key="once")
+        made[0].lose = lambda result: isinstance(result, Submitted)
+        with pytest.raises(TaskError) as caught:
+            await shop.service.submit(shop.account_id, command, NATIVE)
+        assert caught.value.code is Code.UNAVAILABLE
+        made[0].lose = lambda _: False
+        task = await shop.service.submit(shop.account_id, command, NATIVE)
+        assert len(await shop.store.tasks(shop.account_id, None, 10)) == 1
+        async with shop.working():
+            assert (await shop.final(task)).state is State.SUCCEEDED
 
 
 async def test_a_worker_survives_what_nobody_thought_of(

@@ -48,7 +48,7 @@ class TaskError(Exception):
 
     `message` is public and says what to do next; `param` names the field at fault; `detail` is for the operator's log
     alone; `retryable` says that the same work may succeed later; `retry_after` is in seconds. `resumes` says that the
-    next try may go on from the engine's checkpoint.
+    next try may go on from the engine's checkpoint; `logged`, that the log tells of the reason already.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class TaskError(Exception):
         retryable: bool = False,
         retry_after: int | None = None,
         resumes: bool = False,
+        logged: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -70,6 +71,7 @@ class TaskError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.resumes = resumes
+        self.logged = logged
 
     def __repr__(self) -> str:
         return f"TaskError({self.code.value!r}, {self.message!r}, param={self.param!r})"

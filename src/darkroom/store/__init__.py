@@ -18,7 +18,7 @@ from .accounts import LAST, Accounts
 from .batches import Earlier, batch_script, earlier
 from .checks import Checks
 from .credits import Audit, audited
-from .database import Database, Row, connect
+from .database import SECONDS, Database, Row, Tell, connect, silently
 from .outbox import Outbox
 from .places import Places
 from .queue import Wish, listed
@@ -54,9 +54,9 @@ class Store(Accounts, Checks, Places, Rosters):
         self.outbox = Outbox(database)
 
     @classmethod
-    async def open(cls, url: str) -> Store:
-        """Open a database by URL and bring its schema up to date."""
-        return cls(await connect(url))
+    async def open(cls, url: str, seconds: float = SECONDS, tell: Tell = silently) -> Store:
+        """Open a database by URL and bring its schema up to date; `connect` says what the rest is."""
+        return cls(await connect(url, seconds, tell))
 
     async def time(self) -> int:
         """What time it is at the database, in UTC milliseconds."""
@@ -304,8 +304,8 @@ class Store(Accounts, Checks, Places, Rosters):
         return number
 
     async def ping(self) -> None:
-        """Return when the database answers."""
-        await self._database.read("ping")
+        """Return when the database answers and takes writes."""
+        await self._database.ping()
 
     # ---- files and signing keys
 
@@ -329,17 +329,13 @@ class Store(Accounts, Checks, Places, Rosters):
         rows = await self._database.read("file", id=file_id)
         return (File(*rows[0][:7]), rows[0]["account_id"]) if rows else None
 
-    async def delete_file(self, file_id: str) -> None:
-        """Forget an uploaded file."""
-        await self._database.write(lambda: one_query("delete_file", {"id": file_id}))
-
     async def unused_files(self, before: int, limit: int = 100) -> list[File]:
         """Files that no unfinished task needs, and that none has needed since `before`."""
         rows = await self._database.read("unused_files", before=before, limit=limit)
         return [File(*row) for row in rows]
 
     async def remove_unused_file(self, file_id: str, before: int) -> bool:
-        """Forget a file of `unused_files`, and note its object; false when a task has come to need it meanwhile."""
+        """Forget a file, and note its object; false when a task needs it, or has needed it since `before`."""
         return await self._database.write(lambda: remove_file_script(file_id, before))
 
     async def signing_keys(self) -> list[tuple[str, str, int, int]]:

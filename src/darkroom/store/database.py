@@ -16,6 +16,8 @@ Row = Any  # sqlite3.Row or asyncpg.Record: read by column name or position
 Params = Mapping[str, Any]
 Query = tuple[str, Params | Sequence[Params]]  # several: the query runs for each, and its rows are not sent
 Script = Generator[Query, list[Row], T]
+Tell = Callable[[str | None, float], None]
+SECONDS = 60.0  # that a server has to answer a command, where nobody waits who would not
 
 
 class Database(Protocol):
@@ -33,12 +35,23 @@ class Database(Protocol):
     async def time(self) -> int:
         """What time it is there, in UTC milliseconds."""
 
+    async def ping(self) -> None:
+        """Return when the database answers and takes writes."""
+
     async def close(self) -> None:
         """Finish what was begun and let go."""
 
 
-async def connect(url: str) -> Database:
-    """Open `sqlite:PATH` or `postgresql://…`, and bring its schema up to date."""
+def silently(_reason: str | None, _seconds: float) -> None:
+    """Tell nobody."""
+
+
+async def connect(url: str, seconds: float = SECONDS, tell: Tell = silently) -> Database:
+    """Open `sqlite:PATH` or `postgresql://…`, and bring its schema up to date.
+
+    A server that does not answer a command within `seconds` is not available. `tell` gets why it is not, once for each
+    kind of reason, and `None` with the seconds that it was away.
+    """
     scheme, colon, _ = url.partition(":")
     if scheme == "sqlite" and colon:
         from .sqlite import SqliteDatabase
@@ -47,7 +60,7 @@ async def connect(url: str) -> Database:
     if scheme in ("postgresql", "postgres"):
         from .postgres import PostgresDatabase
 
-        return await PostgresDatabase.open(url)
+        return await PostgresDatabase.open(url, seconds, tell)
     raise ValueError("use sqlite:PATH or postgresql://HOST/NAME")
 
 

@@ -11,7 +11,8 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 
-import asyncpg
+from .hosts import Hosts
+from .outage import UNAVAILABLE, unavailable
 
 CHANNEL = "darkroom"
 GATHER = 0.02  # seconds in which hints are gathered: one NOTIFY in that time, at most
@@ -25,15 +26,19 @@ Hear = Callable[[Sequence[str] | None], None]
 
 
 class Hints:
-    """One node's connection. `hear` is told what others send, or `None` where anything may have happened."""
+    """One node's connection. `hear` is told what others send, or `None` where anything may have happened.
+
+    `failed` is told why there is no connection, once until there is one again.
+    """
 
     def __init__(self, url: str, hear: Hear, failed: Callable[[Exception], None]) -> None:
-        self._url = url
+        self._hosts = Hosts(url, ALIVE)
         self._hear = hear
         self._failed = failed
         self._node = secrets.token_hex(4)
         self._waiting: set[str] = set()
         self._some = asyncio.Event()
+        self._told = False  # of a failure, after which no connection has worked
 
     def send(self, hints: Iterable[str]) -> None:
         """Tell the others, soon."""
@@ -48,14 +53,18 @@ class Hints:
             try:
                 await self._carry()
             except Exception as error:  # noqa: BLE001 - it must outlive everything, or this node hears nothing any more
-                self._failed(error)
+                if not self._told:  # the next tries fail as this one does
+                    self._failed(unavailable(error) if isinstance(error, UNAVAILABLE) else error)
+                self._told = True
                 self.send((EVERYTHING,))  # what was being sent is lost
             await asyncio.sleep(AGAIN)
 
     async def _carry(self) -> None:
-        connection = await asyncpg.connect(self._url, timeout=ALIVE)
+        connection = await self._hosts.connect()
         try:
+            connection.add_termination_listener(lambda _: self._some.set())
             await connection.add_listener(CHANNEL, self._heard)
+            self._told = False
             self._hear(None)  # what was sent meanwhile is lost
             while True:
                 try:
@@ -64,6 +73,8 @@ class Hints:
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=ALIVE)
                     continue
+                if connection.is_closed():
+                    raise ConnectionError("the connection was closed")
                 await asyncio.sleep(GATHER)
                 waiting, self._waiting = self._waiting, set()
                 self._some.clear()

@@ -107,6 +107,10 @@ class SqliteDatabase:
         """What this machine's clock says."""
         return time.time_ns() // 1_000_000
 
+    async def ping(self) -> None:
+        """Return when the file can be read."""
+        self.read_at_once("ping")
+
     async def close(self) -> None:
         """Commit what waits, fold the log into the file, and close."""
         with self._closing:

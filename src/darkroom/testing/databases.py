@@ -79,6 +79,10 @@ class FaultyDatabase:
         """What the database's clock says."""
         return await self.database.time()
 
+    async def ping(self) -> None:
+        """Return when the database answers."""
+        await self.database.ping()
+
     async def close(self) -> None:
         """Let go of the database."""
         await self.database.close()

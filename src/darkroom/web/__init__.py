@@ -42,7 +42,7 @@ from ..core.errors import Code, TaskError
 from ..core.scopes import check_scope
 from ..core.task import File
 from ..dialects import Dialect, Endpoint, FormFile, WireRequest, WireResponse, without_expired
-from ..log import Event, write
+from ..log import Event, level_of, write
 from ..service import Service
 from .archive import archive_response
 from .bodies import READ, json_only, limited, parsed, read_away, texts
@@ -298,7 +298,7 @@ def unread(request: Request) -> bool:
 def refusal(dialect: Dialect, wire: WireRequest, error: TaskError) -> WireResponse:
     """An error in the dialect's words; what only the operator may know goes to the log."""
     if error.detail:
-        write(Event.REQUEST_FAILED, level=logging.WARNING, path=wire.path, reason=error.message, detail=error.detail)
+        write(Event.REQUEST_FAILED, level=level_of(error), path=wire.path, reason=error.message, detail=error.detail)
     return dialect.encode_error(error, wire)
 
 

@@ -22,7 +22,7 @@ from ..core.commands import List
 from ..core.errors import Code, TaskError
 from ..core.scopes import check_scope
 from ..dialects import Socket, WireRequest, without_expired
-from ..log import Event, write
+from ..log import Event, level_of, write
 from ..notices import Notices
 from ..service import Service
 from .headers import address_of
@@ -73,7 +73,10 @@ class Push:
         for task in (telling, hearing):
             task.cancel()
         ended, _ = await asyncio.gather(telling, hearing, return_exceptions=True)
-        if isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
+        if isinstance(ended, TaskError):  # the database is away: who connects again goes on
+            write(Event.REQUEST_FAILED, level=level_of(ended), path=wire.path, reason=ended.detail or ended.message)
+            await connection.close(TRY_AGAIN_LATER, reason(ended.message))
+        elif isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
             write(Event.REQUEST_FAILED, level=logging.ERROR, error=ended, path=wire.path)
             await connection.close(INTERNAL_ERROR)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 from contextlib import suppress
@@ -19,6 +20,7 @@ from ..readiness import Readiness
 from ..store import Store
 
 FARTHEST = 20_000  # waiting tasks that are looked at
+LOOK = 5.0  # seconds for it: half of what Prometheus waits
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")  # by a proxy on this machine, for somebody elsewhere
 REFUSED = "Metrics are read on the server's own machine, or with the key of the setting metrics_key.\n"
 
@@ -72,12 +74,13 @@ def loopback(host: str) -> bool:
 async def look(store: Store, readiness: Readiness, now: int) -> None:
     """Read what is known to the database alone. While it is away its series are absent, and the rest is there."""
     ready, waiting, running, held, webhooks = 0, [], [], 0, (0, now)
-    with suppress(TaskError):
-        waiting, running = await store.waiting(now, FARTHEST), await store.at_work()
-        webhooks = await store.deliveries_due(now, FARTHEST)
-        held = len(await store.held(FARTHEST))
-        await readiness.check(store)
-        ready = 1
+    with suppress(TaskError, TimeoutError):
+        async with asyncio.timeout(LOOK):
+            waiting, running = await store.waiting(now, FARTHEST), await store.at_work()
+            webhooks = await store.deliveries_due(now, FARTHEST)
+            held = len(await store.held(FARTHEST))
+            await readiness.check(store)
+            ready = 1
     for gauge in (metrics.QUEUED, metrics.OLDEST, metrics.RUNNING):
         gauge.clear()
     metrics.READY.set(ready)

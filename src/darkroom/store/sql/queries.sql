@@ -362,9 +362,6 @@ UPDATE file SET uses = uses + :tasks, used_at = :now WHERE id = :id RETURNING id
 -- name: leave_file
 UPDATE file SET uses = uses - 1, used_at = :now WHERE id = :id AND uses > 0
 
--- name: delete_file
-DELETE FROM file WHERE id = :id
-
 -- name: unused_files
 SELECT id, object_key, media_type, size, width, height, duration FROM file
 WHERE uses = 0 AND used_at < :before ORDER BY used_at LIMIT :limit
