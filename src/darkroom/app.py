@@ -13,8 +13,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from dataclasses import dataclass
 from pathlib import Path
 
-from obstore.exceptions import BaseError as ObjectsError
-
 from . import __version__, engines, tracing
 from .addresses import Addresses
 from .admission import Admission
@@ -43,7 +41,6 @@ from .log import write_failure
 from .marks import Credentials, Label, Provenance
 from .media import Limits
 from .moderation import Moderation, moderators
-from .objects import Objects
 from .objects.signing import Signer
 from .orphans import sweep_orphans
 from .positions import Positions
@@ -57,6 +54,7 @@ from .sending import Sender
 from .service import Service
 from .signing_keys import keep_current
 from .signing_keys import load as load_keys
+from .storage import usable_objects
 from .store import Store
 from .subscriptions import Subscriptions
 from .web import Application, Pipeline, mounts
@@ -89,8 +87,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(store.close)
         clock = await SharedClock.start(store.time)
         stack.push_async_callback(canceled, asyncio.create_task(clock.keep()))
-        with blamed_on("objects"):
-            objects = Objects.open(settings.objects_url)
+        objects = await usable_objects(settings)
         signer = await make_signer(store, settings, clock())
         dialects = make_dialects(settings)
         if settings.traces_url:
@@ -303,7 +300,7 @@ def blamed_on(names: str) -> Iterator[None]:
     """Turn what a part says about its settings into a `SettingsError`."""
     try:
         yield
-    except (OSError, ValueError, ObjectsError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{names}: {str(error).partition(chr(10))[0]}") from None
 
 

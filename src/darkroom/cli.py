@@ -250,11 +250,11 @@ def review_refuse(
     """End a held task; its credits come back, and what it made is removed."""
     from .administration import COMMAND_LINE
     from .clock import utc_now
-    from .objects import Objects
     from .reviews import refuse
+    from .storage import open_objects
 
     settings = settings_from(config, data=data, database=database)
-    objects = Objects.open(settings.objects_url)
+    objects = open_objects(settings)
     in_store(settings, lambda store: refuse(store, objects, COMMAND_LINE, task_id, reason, utc_now()))
     print(f"refused {task_id}")
 

@@ -7,6 +7,7 @@ gone, and what a crash leaves behind is found by the next sweep.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from .core.errors import TaskError
@@ -15,6 +16,7 @@ from .log import Event, write
 from .objects import Files
 from .store import Store
 
+AT_ONCE = 8  # tasks whose files are removed at the same time: a cloud answers late, but many
 SWEEP = 1_000  # tasks whose results one sweep ends
 
 
@@ -46,4 +48,6 @@ async def remove_files(store: Store, objects: Files, *noted: str) -> None:
 
 async def remove_noted(store: Store, objects: Files) -> None:
     """Remove everything that is noted."""
-    await remove_files(store, objects, *await store.removals(SWEEP))
+    noted = await store.removals(SWEEP)
+    for start in range(0, len(noted), AT_ONCE):
+        await asyncio.gather(*(remove_files(store, objects, note) for note in noted[start : start + AT_ONCE]))

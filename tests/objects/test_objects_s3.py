@@ -136,7 +136,7 @@ async def test_the_check_says_what_to_do(seaweed: Seaweed, change: dict[str, str
 
 
 async def test_the_check_says_that_there_is_no_such_bucket(seaweed: Seaweed) -> None:
-    with pytest.raises(ValueError, match="no such bucket|refuses"):
+    with pytest.raises(ValueError, match=r"no such bucket|refuses"):
         await Objects.open("s3://nobody-made-this", seaweed.cloud()).check()
 
 

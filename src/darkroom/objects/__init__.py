@@ -252,12 +252,12 @@ def _advice(error: BaseException) -> str:
     code = found[1] if (found := re.search(r"<Code>(\w+)</Code>", words)) else type(error).__name__
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return (
-            f"the storage refuses ({code}): check the keys (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or objects_key_id"
-            " and objects_secret), and that they may read, write, list and delete in this bucket"
+            f"the storage refuses ({code}): check the keys (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
+            " objects_key_id and objects_secret), and that they may read, write, list and delete in this bucket"
         )
     if code == "NoSuchBucket" or isinstance(error, FileNotFoundError):
         return "there is no such bucket: make it, or set another one in objects"
-    if "169.254.169.254" in words:
+    if "/latest/api/token" in words or "/latest/meta-data" in words:  # where a machine of Amazon's learns its role
         return "there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role"
     if "error sending request" in words or "redirect" in words.lower():
         return f"the storage cannot be reached: check objects_endpoint and objects_region, and the network ({words})"

@@ -105,7 +105,9 @@ def _open_s3(
     key_id = cloud.key_id or variable("AWS_ACCESS_KEY_ID")
     secret = cloud.secret or variable("AWS_SECRET_ACCESS_KEY")
     if bool(key_id) != bool(secret):
-        raise ValueError("a key has two parts: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither")
+        raise ValueError(
+            "a key has two parts: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or objects_key_id and objects_secret"
+        )
 
     def own() -> S3Credential:  # and no token that the environment has for other keys
         return {"access_key_id": key_id, "secret_access_key": secret, "token": None, "expires_at": None}
