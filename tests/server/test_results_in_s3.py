@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import sqlite3
 import time
 import zipfile
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from harness import PATIENCE, Darkroom, fetched, until
+from PIL import Image
 from samples import shape
 from vendors import NATIVE, VENDORS, Vendor, answered, until_final
 
@@ -75,6 +77,13 @@ def done(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     task: dict[str, Any] = answered(client.post("/api/tasks?wait=20", json=body))
     assert task["state"] == "succeeded", task
     return task
+
+
+def noisy() -> bytes:
+    """A PNG of some two megabytes."""
+    file = io.BytesIO()
+    Image.frombytes("RGB", (1000, 700), os.urandom(1000 * 700 * 3)).save(file, "PNG")
+    return file.getvalue()
 
 
 def ask(url: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -222,8 +231,8 @@ def test_everything_agrees_in_the_end(site: Site) -> None:
 def test_files_pass_through_the_server_where_the_storage_is_to_be_seen_by_nobody(
     seaweed: Seaweed, tmp_path: Path
 ) -> None:
-    site = Site(seaweed, tmp_path, objects_redirect="false")
-    with site.server as server:
+    line = Line(seaweed.port)
+    with line, Site(seaweed, tmp_path, objects_redirect="false", objects_endpoint=line.address).server as server:
         task = done(server.client())
         for link in (task["outputs"][0]["url"], task["outputs"][0]["thumbnail_url"]):
             answer, head = ask(link), ask(link, "HEAD")
@@ -231,6 +240,15 @@ def test_files_pass_through_the_server_where_the_storage_is_to_be_seen_by_nobody
             assert int(head.headers["content-length"]) == len(answer.content)
             part = ask(link, Range="bytes=-7")
             assert (part.status_code, part.content) == (206, answer.content[-7:])
+        noise = noisy()
+        uploaded = answered(server.client().post("/api/files", files={"file": ("a.png", noise)}))
+        line.cut_down = 100_000
+        with pytest.raises(httpx.RemoteProtocolError):  # and not a file that only looks whole
+            ask(uploaded["url"])
+        assert "Traceback" not in server.log
+        assert '"event":"storage.failed"' in server.log.replace(" ", "")
+        line.restore()
+        assert ask(uploaded["url"]).content == noise
 
 
 def test_a_server_that_is_killed_in_the_middle_of_an_upload_leaves_nothing_half_written(
