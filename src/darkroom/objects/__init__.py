@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,15}")
 FAILURES = (OSError, BaseError)  # what obstore and the file system raise
+PART, PARTS_AT_ONCE = 5 << 20, 4  # bytes of a large file that are sent at once, each in the time that silence may last
 ALL_AT_ONCE = 1000  # keys that S3 removes by one request
 
 
@@ -119,7 +120,9 @@ class Objects:
                 await asyncio.to_thread(local.write, self._folder, key, source)
             else:
                 kind = {"Content-Type": media_type} if media_type else None
-                await obstore.put_async(self._store, key, _rewound(source), attributes=kind)
+                await obstore.put_async(
+                    self._store, key, _rewound(source), attributes=kind, chunk_size=PART, max_concurrency=PARTS_AT_ONCE
+                )
         except FAILURES as error:
             raise _failed("The file could not be stored. Try again later.", key, error) from error
 
