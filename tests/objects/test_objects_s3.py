@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from obstore.store import S3Store
 
 from bad_line import Line
 from darkroom.core.errors import Code, TaskError
@@ -146,6 +147,14 @@ async def test_the_check_leaves_nothing_behind(seaweed: Seaweed, tmp_path: Path,
     objects = Objects.open(url, seaweed.cloud())
     await objects.check()
     assert await keys(objects) == []
+
+
+async def test_the_check_says_that_no_links_can_be_made(seaweed: Seaweed) -> None:
+    store, _ = open_cloud(seaweed.place(), seaweed.cloud())
+    unsigned = S3Store("bucket", config={"region": "us-east-1", "metadata_endpoint": "http://127.0.0.1:9"},
+                       client_options={"allow_http": True}, retry_config={"max_retries": 0})  # fmt: skip
+    with pytest.raises(ValueError, match="links to the storage cannot be made: set objects_redirect = false"):
+        await Objects(store, links=Links(unsigned)).check()
 
 
 # ---- links to the storage itself

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,15}")
 FAILURES = (OSError, BaseError)  # what obstore and the file system raise
 PART, PARTS_AT_ONCE = 5 << 20, 4  # bytes of a large file that are sent at once, each in the time that silence may last
+MINUTE = 60_000  # milliseconds
 ALL_AT_ONCE = 1000  # keys that S3 removes by one request
 
 
@@ -96,7 +97,10 @@ class Objects:
         return cls(LocalStore(folder), folder)
 
     async def check(self) -> None:
-        """Write, read, list and remove a small file; a `ValueError` says why that is not possible, and what to do."""
+        """Write, read, list and remove a small file, and make a link if links are wanted.
+
+        A `ValueError` says why that is not possible, and what to do.
+        """
         key = f"probe-{secrets.token_hex(8)}"
         try:
             await self.put(key, b"Darkroom may write here.")
@@ -107,6 +111,11 @@ class Objects:
             await self.delete(key)
         except TaskError as error:
             raise ValueError(_advice(error.__cause__ or error)) from None
+        try:
+            await self.link("GET", key, until=MINUTE, now=0, media_type="text/plain", disposition="inline")
+        except TaskError as error:
+            why = said(error.__cause__ or error)
+            raise ValueError(f"links to the storage cannot be made: set objects_redirect = false ({why})") from None
 
     async def put(self, key: str, source: Source, media_type: str = "") -> None:
         """Store a file, over an older one if there is one. An open file is read from its beginning.
