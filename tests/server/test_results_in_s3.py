@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.server
 import io
+import json
 import os
 import sqlite3
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -60,7 +63,9 @@ def public(seaweed: Seaweed) -> Iterator[Line]:
 @pytest.fixture(scope="module")
 def site(seaweed: Seaweed, public: Line, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     forgetting = f'{{"fake-process" = {1.5 * SECOND}}}'
-    site = Site(seaweed, tmp_path_factory.mktemp("site"), public.address, retention=forgetting)
+    site = Site(
+        seaweed, tmp_path_factory.mktemp("site"), public.address, retention=forgetting, webhook_allow="127.0.0.1/32"
+    )
     with site.server:
         yield site
         assert "Traceback" not in site.server.log
@@ -190,6 +195,31 @@ def test_all_results_of_a_task_still_come_in_one_file(client: httpx.Client) -> N
         assert [archive.read(name) for name in archive.namelist()] == [
             sent_on(output["url"]).content for output in task["outputs"]
         ]
+
+
+def test_a_webhook_tells_of_links_that_lead_on(client: httpx.Client) -> None:
+    told: list[Any] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        try:
+            task = done(client, webhook=f"http://127.0.0.1:{receiver.server_port}/", webhook_events=["task.succeeded"])
+            until(lambda: told)
+        finally:
+            receiver.shutdown()
+            thread.join()
+    link = told[0]["data"]["outputs"][0]["url"]
+    assert sent_on(link).content == sent_on(task["outputs"][0]["url"]).content
 
 
 def test_who_comes_with_a_key_gets_the_file_here_and_shows_the_key_to_nobody_else(
