@@ -257,11 +257,9 @@ async def check_retention(settings: Settings, store: Store, catalog: Catalog) ->
 
 def check_limits(settings: Settings, catalog: Catalog) -> None:
     """Refuse names that are no model: nothing would be limited as its operator means."""
-    for name in settings.limits:
-        if catalog.model(name) is None:
-            raise SettingsError(
-                f"limits: there is no model {name!r}; there are: {', '.join(each.name for each in catalog.models)}"
-            )
+    if unknown := [name for name in settings.limits if catalog.model(name) is None]:
+        names = ", ".join(model.name for model in catalog.models)
+        raise SettingsError(f"limits: there is no model {unknown[0]!r}; there are: {names}")
 
 
 async def make_provenance(settings: Settings) -> Provenance:

@@ -157,7 +157,10 @@ class Pipeline:
         if isinstance(result, Content):
             save = wire.query.get("download") in ("1", "true")
             cache = CACHE_OF_CDN if self._addresses.cdn_url else CACHE
-            return await file_response(result, self._service.objects, wire.method, wire.headers, save=save, cache=cache)
+            service, method = self._service, wire.method
+            return await file_response(
+                result, service.objects, method, wire.headers, save=save, cache=cache, clock=service.clock
+            )
         if wire.method == "HEAD":
             return Response(headers={"Cache-Control": "no-store"})
         if isinstance(result, Archive):

@@ -14,11 +14,11 @@ from contextlib import aclosing
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from ..clock import Clock, utc_now
 from ..core.commands import Content
 from ..core.errors import Code, TaskError
 from ..media import EXTENSIONS
 from ..objects import Objects
-from ..clock import utc_now
 
 SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -49,6 +49,7 @@ async def file_response(
     *,
     save: bool = False,
     cache: str = CACHE,
+    clock: Clock = utc_now,
 ) -> Response:
     """The answer to a GET or HEAD for this content.
 
@@ -60,7 +61,7 @@ async def file_response(
     if _matches(headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=common)
     told = disposition(content.name, EXTENSIONS.get(content.media_type, "bin"), save)
-    if (elsewhere := await redirect(content, objects, method, told)) is not None:
+    if (elsewhere := await redirect(content, objects, method, told, clock())) is not None:
         return elsewhere
     size = content.size if content.size is not None else await _size(content.key, objects)
     start, end, status = 0, size, 200
@@ -83,14 +84,13 @@ async def file_response(
     return _ObjectResponse(body, status_code=status, headers=common)
 
 
-async def redirect(content: Content, objects: Objects, method: str, told: str) -> Response | None:
+async def redirect(content: Content, objects: Objects, method: str, told: str, now: int) -> Response | None:
     """The way to the storage itself, for as long as the link that was asked for works; `None` if there is none.
 
     A browser may remember it for half of that time, so that what it goes to then still works.
     """
     if content.expires is None:
         return None
-    now = utc_now()
     url = await objects.link(
         method, content.key, until=content.expires, now=now, media_type=content.media_type, disposition=told
     )
