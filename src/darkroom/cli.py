@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `audit`, `doctor`, `task`, `webhook`, `review`, …"""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `audit`, `doctor`, `task`, `objects`, `review`, …"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from . import __version__
 from .cli_accounts import account_app
 from .cli_doctor import doctor
 from .cli_keys import audit, credit_app, key_app
+from .cli_objects import objects_app
 from .cli_options import Config, Data, Database, in_store, settings_from
 from .config import SettingsError
 
@@ -39,6 +40,7 @@ app.add_typer(task_app, name="task")
 app.add_typer(webhook_app, name="webhook")
 app.add_typer(review_app, name="review")
 app.add_typer(signing_app, name="signing")
+app.add_typer(objects_app, name="objects")
 app.add_typer(new_app, name="new")
 app.command()(audit)
 app.command()(doctor)
@@ -250,11 +252,11 @@ def review_refuse(
     """End a held task; its credits come back, and what it made is removed."""
     from .administration import COMMAND_LINE
     from .clock import utc_now
-    from .objects import Objects
     from .reviews import refuse
+    from .storage import open_objects
 
     settings = settings_from(config, data=data, database=database)
-    objects = Objects.open(settings.objects_url)
+    objects = open_objects(settings)
     in_store(settings, lambda store: refuse(store, objects, COMMAND_LINE, task_id, reason, utc_now()))
     print(f"refused {task_id}")
 

@@ -21,19 +21,14 @@ def doctor(
 ) -> None:
     """Prove that credits, tasks and files agree, beside a running server or without one. Status 1 if they do not."""
     from .clock import utc_now
-    from .config import SettingsError
     from .doctor import Doctor, Finding
-    from .objects import Objects
+    from .storage import usable_objects
     from .store import Store
 
     settings = settings_from(config, data=data, database=database, objects=objects)
 
     async def examine(store: Store) -> list[Finding]:
-        try:
-            found = Objects.open(settings.objects_url)
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"objects: {error}") from None
-        patient = Doctor(store, found, utc_now)
+        patient = Doctor(store, await usable_objects(settings), utc_now)
         findings = await patient.examine(repair=repair)
         counts = await store.counts()
         looked = f"{len(await store.accounts())} accounts, {sum(counts.values())} tasks, {len(patient.checks())} checks"

@@ -42,6 +42,14 @@ class Settings:
     database: str = field(default="", repr=False)  # it may hold a password
     database_seconds: float = 10.0
     objects: str = ""
+    objects_endpoint: str = ""
+    objects_public_endpoint: str = ""
+    objects_region: str = ""
+    objects_key_id: str = ""
+    objects_secret: str = field(default="", repr=False)
+    objects_allow_http: bool = False
+    objects_seconds: float = 30.0
+    objects_redirect: bool = True
     public_url: str = ""
     workers: int = -1
     engines: tuple[str, ...] = ("procedural", "opencv")
@@ -214,6 +222,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "workers": (-1, 1024),
     "engine_memory_mib": (0, 1 << 24),
     "database_seconds": (1, 600),
+    "objects_seconds": (1, 600),
     "lease_seconds": (0.5, 3600),
     "max_failures": (1, 100),
     "retry_seconds": (0, 3600),

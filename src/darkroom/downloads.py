@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 MOST_TASKS = 500  # of one archive
 
 
-def content(key: str, media_type: str, size: int, name: str) -> Content:
-    """A stored file to be sent. A key is written once, so it makes a strong entity tag."""
-    return Content(key, media_type, size, f'"{hashlib.sha256(key.encode()).hexdigest()[:24]}"', name)
+def content(
+    key: str, media_type: str, size: int | None, name: str, signature: commands.Signature | None = None
+) -> Content:
+    """A stored file to be sent, to whom has this link. A key is written once, so it makes a strong entity tag."""
+    etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:24]}"'
+    return Content(key, media_type, size, etag, name, signature.expires if signature else None)
 
 
 def result_name(task: Task, index: int) -> str:
@@ -37,15 +40,14 @@ async def download(service: Service, command: commands.Download) -> Content:
     artifact = artifact_of(task, command.index)
     name = result_name(task, command.index)
     if not command.thumbnail:
-        return content(artifact.key, artifact.media_type, artifact.size, name)
+        return content(artifact.key, artifact.media_type, artifact.size, name, command.signature)
     if artifact.thumbnail_key is None:
         raise TaskError(Code.NOT_FOUND, "This result has no thumbnail.")
-    stat = await service.objects.stat(artifact.thumbnail_key)
-    return content(artifact.thumbnail_key, "image/webp", stat.size if stat else 0, f"{name}-thumbnail")
+    return content(artifact.thumbnail_key, MEDIA_TYPE, None, f"{name}-thumbnail", command.signature)
 
 
 async def download_preview(service: Service, command: commands.DownloadPreview) -> Content:
-    """The picture that shows a task's work, by a signed link."""
+    """The picture that shows a task's work, by a signed link. It changes and goes too soon to be sent for elsewhere."""
     service.signer.verify(command.signature, service.clock())
     task = await service.store.task(command.task_id)
     stat = await service.objects.stat(preview_key(task)) if task is not None and task.shown else None
@@ -69,7 +71,7 @@ async def download_file(service: Service, command: commands.DownloadFile) -> Con
     found = await service.store.file(command.file_id)
     if found is None:
         raise TaskError(Code.NOT_FOUND, "There is no such file.")
-    return content(found[0].key, found[0].media_type, found[0].size, found[0].id)
+    return content(found[0].key, found[0].media_type, found[0].size, found[0].id, command.signature)
 
 
 async def archive(service: Service, account_id: str | None, command: commands.ReadAll) -> Archive:

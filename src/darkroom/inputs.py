@@ -49,7 +49,7 @@ class Inputs:
         # The row is there before the object: what a crash leaves is forgotten as an input that nobody needs.
         await self.store.add_file(account_id, kept, self.clock())
         try:
-            await self.objects.put(kept.key, file)
+            await self.objects.put(kept.key, file, kept.media_type)
         except BaseException:
             await self.discard([kept])
             raise

@@ -96,7 +96,7 @@ def _probe(file: BinaryIO, limits: Limits) -> Probe:
         )
     file.seek(0)
     head = file.read(64)
-    media_type = _sniff(head)
+    media_type = sniff(head)
     if media_type is None:
         raise TaskError(Code.INVALID_MEDIA, f"The file is no picture or video that is known here. {ACCEPTED}")
     layout = DECLARED.get(media_type)
@@ -146,7 +146,8 @@ def _measure(file: BinaryIO, media_type: str, size: int) -> tuple[int, int]:
         raise TaskError(Code.INVALID_MEDIA, damaged, detail=detail) from error
 
 
-def _sniff(head: bytes) -> str | None:
+def sniff(head: bytes) -> str | None:
+    """The media type of a file that begins so; `None` if it is none that the server takes."""
     for magic, media_type in (
         (rb"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "image/png"),
         (rb"\xff\xd8\xff", "image/jpeg"),

@@ -31,7 +31,7 @@ class Previews:
         if not (self._shown and is_webp(picture)):
             return False
         try:
-            await self._objects.put(preview_key(task), picture)
+            await self._objects.put(preview_key(task), picture, MEDIA_TYPE)
         except TaskError as error:  # the work goes on without
             write(Event.STORAGE_FAILED, level=logging.WARNING, task=task.id, reason=error.detail or error.message)
             return False

@@ -21,6 +21,7 @@ from .marks import Mark, Provenance, source_type
 from .media import EXTENSIONS
 from .moderation import Media, Moderation, Stage, Verdict
 from .objects import Files
+from .previews import MEDIA_TYPE
 from .withheld import HeldForReviewError
 
 
@@ -80,9 +81,9 @@ class Results:
 
     async def _keep(self, key: str, item: Finished) -> Artifact:
         thumbnail_key = f"{key}.thumbnail" if item.thumbnail else None
-        puts = [self.objects.put(key, item.path)]
+        puts = [self.objects.put(key, item.path, item.media_type)]
         if item.thumbnail and thumbnail_key:
-            puts.append(self.objects.put(thumbnail_key, item.thumbnail))
+            puts.append(self.objects.put(thumbnail_key, item.thumbnail, MEDIA_TYPE))
         await settled(*puts)
         return Artifact(
             key=key,

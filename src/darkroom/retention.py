@@ -7,12 +7,15 @@ gone, and what a crash leaves behind is found by the next sweep.
 
 from __future__ import annotations
 
+import asyncio
+
 from .core.errors import TaskError
 from .hub import Hub
 from .log import Event, level_of, write
 from .objects import Files
 from .store import Store
 
+AT_ONCE = 8  # tasks whose files are removed at the same time: a cloud answers late, but many
 SWEEP = 1_000  # tasks whose results one sweep ends
 
 
@@ -44,4 +47,6 @@ async def remove_files(store: Store, objects: Files, *noted: str) -> None:
 
 async def remove_noted(store: Store, objects: Files) -> None:
     """Remove everything that is noted."""
-    await remove_files(store, objects, *await store.removals(SWEEP))
+    noted = await store.removals(SWEEP)
+    for start in range(0, len(noted), AT_ONCE):
+        await asyncio.gather(*(remove_files(store, objects, note) for note in noted[start : start + AT_ONCE]))

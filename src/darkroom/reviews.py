@@ -80,7 +80,8 @@ async def download_held(service: Service, command: DownloadHeld) -> Content:
     if task is None or not 0 <= command.index < len(found):
         raise no_result()
     artifact = found[command.index]
-    return content(artifact.key, artifact.media_type, artifact.size, result_name(task, command.index))
+    name = result_name(task, command.index)
+    return content(artifact.key, artifact.media_type, artifact.size, name, command.signature)
 
 
 def none_held(public_id: str) -> TaskError:

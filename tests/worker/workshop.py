@@ -100,13 +100,13 @@ class Workshop:
         policy: Policy | None = None,
         funds: int = 10_000,
         database: Callable[[Database], Database] = lambda database: database,
-        objects: Path | None = None,
+        objects: Objects | Path | None = None,
     ) -> None:
         self.folder = folder
         self.hub = Hub()
         self.estimates = Estimates(slots)
         self.policy = policy or Policy(backoff=1)
-        self.objects = Objects.open(str(objects or folder / "objects"))
+        self.objects = objects if isinstance(objects, Objects) else Objects.open(str(objects or folder / "objects"))
         self.lease = lease
         self.slots = slots
         self.offset = 0  # milliseconds that the workshop's clock is ahead

@@ -307,14 +307,16 @@ class Deleted:
 class Content:
     """A stored file to be sent: its key in object storage, media type, size in bytes and a strong entity tag.
 
-    `name` is what it is called when it is saved, less the extension.
+    `size` is `None` where only the storage knows it. `name` is what the file is called when it is saved, less the
+    extension. Who has a signed link may be sent to the storage itself, until the link `expires` (UTC milliseconds).
     """
 
     key: str
     media_type: str
-    size: int
+    size: int | None
     etag: str
     name: str = "file"
+    expires: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ..core.errors import Code, TaskError
 from ..core.task import Task
-from ..objects import Source
+from ..objects.folder import Source
 from .link import Link
 
 CHUNK = 256 << 10  # bytes
@@ -54,7 +54,7 @@ class RemoteFiles:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
 
-    async def put(self, key: str, source: Source) -> None:
+    async def put(self, key: str, source: Source, media_type: str = "") -> None:
         """Store a result; durable when this returns."""
 
         async def once() -> None:
@@ -62,7 +62,7 @@ class RemoteFiles:
             try:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(0)
-                headers = {"Content-Length": str(size)}
+                headers = {"Content-Length": str(size), "Content-Type": media_type or "application/octet-stream"}
                 async with self._link.open("PUT", place(key), content=chunks(file), headers=headers):
                     pass
             finally:

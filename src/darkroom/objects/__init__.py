@@ -2,41 +2,38 @@
 
 What `put` returned from is safe: on a local folder the bytes and the name are on the disk, and no reader ever sees a
 half-written file under a key. Keys are plain (`[A-Za-z0-9._/-]`, no segment starts with a dot), so no key leads out of
-the store.
+the store. Nothing hangs for ever: a cloud that is silent or refuses is asked again a few times, and then given up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
-import time
-import uuid
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+import secrets
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from ..core.errors import Code, TaskError
+from . import folder as local
+from .cloud import SCHEMES, Cloud, Links, open_cloud
+from .folder import CHUNK, Source
 
 if TYPE_CHECKING:
     from obstore import BytesStream, GetOptions, ObjectMeta
     from obstore.store import ObjectStore
 
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,15}")
-CLOUDS = ("s3", "gs", "az")
-CHUNK = 256 * 1024  # bytes
-INCOMING = ".incoming"  # in a local folder: files being written; no key can name it
-ABANDONED = 3_600_000  # milliseconds after which a file in INCOMING is a crash's leftover
-Source = Path | bytes | BinaryIO
 FAILURES = (OSError, BaseError)  # what obstore and the file system raise
+PART, PARTS_AT_ONCE = 5 << 20, 4  # bytes of a large file that are sent at once, each in the time that silence may last
+MINUTE = 60_000  # milliseconds
+ALL_AT_ONCE = 1000  # keys that S3 removes by one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class Stat:
 class Files(Protocol):
     """What those need who write results and remove them."""
 
-    async def put(self, key: str, source: Source) -> None:
+    async def put(self, key: str, source: Source, media_type: str = "") -> None:
         """Store a file, over an older one if there is one; durable when this returns."""
 
     async def download(self, key: str, path: Path) -> None:
@@ -68,13 +65,17 @@ class Files(Protocol):
 class Objects:
     """A store of files. Its methods raise `ValueError` for a malformed key, `storage_failed` when the store fails."""
 
-    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+    def __init__(self, store: ObjectStore, folder: Path | None = None, links: Links | None = None) -> None:
         self._store = store
         self._folder = folder
+        self._links = links
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """The store at a path, which is created, or at a `file:///`, `memory://`, `s3://`, `gs://` or `az://` URL."""
+    def open(cls, url: str, cloud: Cloud | None = None) -> Self:
+        """The store at a path, which is created, or at a `file:///`, `memory://`, `s3://`, `gs://` or `az://` URL.
+
+        A `ValueError` says what is wrong with the URL, or with how a store in the `cloud` is to be reached.
+        """
         scheme, separator, _ = url.partition("://")
         if not separator:
             return cls._open_folder(Path(url))
@@ -85,28 +86,52 @@ class Objects:
             return cls._open_folder(Path(unquote(parts.path)))
         if scheme == "memory":
             return cls(MemoryStore())
-        if scheme not in CLOUDS:
+        if scheme not in SCHEMES:
             raise ValueError(f"{url!r} is no object storage: use a path, file:///, memory://, s3://, gs:// or az://")
-        return cls(from_url(url))
+        store, links = open_cloud(url, cloud or Cloud())
+        return cls(store, links=links)
 
     @classmethod
     def _open_folder(cls, path: Path) -> Self:
-        folder = path.resolve()
-        (folder / INCOMING).mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder, time.time_ns() // 1_000_000)
+        folder = local.prepare(path)
         return cls(LocalStore(folder), folder)
 
-    async def put(self, key: str, source: Source) -> None:
+    async def check(self) -> None:
+        """Write, read, list and remove a small file, and make a link if links are wanted.
+
+        A `ValueError` says why that is not possible, and what to do.
+        """
+        key = f"probe-{secrets.token_hex(8)}"
+        try:
+            await self.put(key, b"Darkroom may write here.")
+            async for _ in await self.get(key):
+                pass
+            async for _ in self.list("probe"):
+                pass
+            await self.delete(key)
+        except TaskError as error:
+            raise ValueError(_advice(error.__cause__ or error)) from None
+        try:
+            await self.link("GET", key, until=MINUTE, now=0, media_type="text/plain", disposition="inline")
+        except TaskError as error:
+            why = said(error.__cause__ or error)
+            raise ValueError(f"links to the storage cannot be made: set objects_redirect = false ({why})") from None
+
+    async def put(self, key: str, source: Source, media_type: str = "") -> None:
         """Store a file, over an older one if there is one. An open file is read from its beginning.
 
-        Durable when this returns. Canceling leaves the old file or the new one, never a mixture.
+        Durable when this returns. Canceling leaves the old file or the new one, never a mixture. A cloud keeps the
+        media type, too, for those whom it hands the file to itself.
         """
         _check(key)
         try:
             if self._folder is not None:
-                await asyncio.to_thread(_write, self._folder, key, source)
+                await asyncio.to_thread(local.write, self._folder, key, source)
             else:
-                await obstore.put_async(self._store, key, _rewound(source))
+                kind = {"Content-Type": media_type} if media_type else None
+                await obstore.put_async(
+                    self._store, key, _rewound(source), attributes=kind, chunk_size=PART, max_concurrency=PARTS_AT_ONCE
+                )
         except FAILURES as error:
             raise _failed("The file could not be stored. Try again later.", key, error) from error
 
@@ -161,20 +186,41 @@ class Objects:
         except FAILURES as error:
             raise _unreadable(key, error) from error
 
+    async def link(
+        self, method: str, key: str, *, until: int, now: int, media_type: str, disposition: str
+    ) -> str | None:
+        """A URL at which the storage itself hands out a file until a time, both UTC milliseconds.
+
+        `None` if the file has to be read here: the store is no cloud, links are switched off, or there is no time left.
+        """
+        _check(key)
+        if self._links is None:
+            return None
+        try:
+            return await self._links.url(
+                method, key, until=until, now=now, media_type=media_type, disposition=disposition
+            )
+        except FAILURES as error:
+            raise _unreadable(key, error) from error
+
     async def delete(self, *keys: str) -> None:
         """Remove files; what is absent already is no error."""
         for key in keys:
             _check(key)
-        for key in keys:
-            try:
-                if self._folder is not None:
-                    await asyncio.to_thread(_remove, self._folder, key)
-                else:
-                    await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                continue
-            except FAILURES as error:
-                raise _failed("The file could not be deleted. Try again later.", key, error) from error
+        size = ALL_AT_ONCE if isinstance(self._store, S3Store) else 1
+        for start in range(0, len(keys), size):
+            await self._delete(keys[start : start + size])
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        try:
+            if self._folder is not None:
+                await asyncio.to_thread(local.remove, self._folder, keys[0])
+            else:
+                await obstore.delete_async(self._store, keys)
+        except FileNotFoundError:
+            pass
+        except FAILURES as error:
+            raise _failed("The file could not be deleted. Try again later.", keys[0], error) from error
 
     async def delete_below(self, prefix: str) -> None:
         """Remove every file in a folder."""
@@ -194,7 +240,7 @@ class Objects:
 
     async def remove_abandoned(self, now: int) -> int:
         """Remove what a process that is gone had begun to write, at `now` in UTC milliseconds; how many files."""
-        return 0 if self._folder is None else await asyncio.to_thread(_remove_abandoned, self._folder, now)
+        return 0 if self._folder is None else await asyncio.to_thread(local.remove_abandoned, self._folder, now)
 
 
 def _check(key: str) -> None:
@@ -203,8 +249,31 @@ def _check(key: str) -> None:
 
 
 def _failed(message: str, key: str, error: Exception) -> TaskError:
-    detail = f"{key}: {type(error).__name__}: {error}"
+    detail = f"{key}: {type(error).__name__}: {said(error)}"
     return TaskError(Code.STORAGE_FAILED, message, detail=detail, retryable=True)
+
+
+def said(error: BaseException) -> str:
+    """What an error says, less what only the authors of the storage library need."""
+    return str(error).partition("\n\nDebug source")[0].strip()
+
+
+def _advice(error: BaseException) -> str:
+    """Why a store cannot be used, and what to do."""
+    words = said(error)
+    code = found[1] if (found := re.search(r"<Code>(\w+)</Code>", words)) else type(error).__name__
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return (
+            f"the storage refuses ({code}): check the keys (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
+            " objects_key_id and objects_secret), and that they may read, write, list and delete in this bucket"
+        )
+    if code == "NoSuchBucket" or isinstance(error, FileNotFoundError):
+        return "there is no such bucket: make it, or set another one in objects"
+    if "/latest/api/token" in words or "/latest/meta-data" in words:  # where a machine of Amazon's learns its role
+        return "there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role"
+    if "error sending request" in words or "redirect" in words.lower():
+        return f"the storage cannot be reached: check objects_endpoint and objects_region, and the network ({words})"
+    return f"a file could not be written, read and removed again: {words}"
 
 
 def _unreadable(key: str, error: Exception) -> TaskError:
@@ -233,87 +302,3 @@ async def _chunks(key: str, stream: BytesStream) -> AsyncGenerator[bytes, None]:
             yield chunk
     except FAILURES as error:
         raise _unreadable(key, error) from error
-
-
-# A local folder is written here and not by obstore, which does not sync to the disk (0.12).
-
-
-def _write(folder: Path, key: str, source: Source) -> None:
-    incoming = folder / INCOMING / uuid.uuid4().hex
-    target = folder / key
-    try:
-        with incoming.open("xb") as file:
-            _copy(source, file)
-            file.flush()
-            os.fsync(file.fileno())
-        _publish(incoming, target)
-        _sync(target.parent)
-    except BaseException:
-        incoming.unlink(missing_ok=True)
-        raise
-
-
-def _copy(source: Source, file: BinaryIO) -> None:
-    if isinstance(source, bytes):
-        file.write(source)
-    elif isinstance(source, Path):
-        with source.open("rb") as opened:
-            shutil.copyfileobj(opened, file, CHUNK)
-    else:
-        source.seek(0)
-        shutil.copyfileobj(source, file, CHUNK)
-
-
-def _publish(incoming: Path, target: Path) -> None:
-    for tries_left in (3, 2, 1, 0):
-        try:
-            _make_folder(target.parent)
-            incoming.replace(target)
-        except FileNotFoundError:
-            # A delete that goes on at the same time removed the folder because it had become empty.
-            if not tries_left:
-                raise
-        else:
-            return
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(folder: Path, key: str) -> None:
-    path = folder / key
-    try:
-        path.unlink()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for parent in path.parents:
-        if parent == folder:
-            return
-        try:
-            parent.rmdir()
-        except OSError:  # not empty, or already gone
-            return
-
-
-def _remove_abandoned(folder: Path, now: int) -> int:
-    count = 0
-    for leftover in (folder / INCOMING).iterdir():
-        # Young ones may belong to another process, which may also be quicker to publish or remove them.
-        with suppress(FileNotFoundError):
-            if now - leftover.stat().st_mtime * 1000 > ABANDONED:
-                leftover.unlink()
-                count += 1
-    return count

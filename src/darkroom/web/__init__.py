@@ -157,7 +157,10 @@ class Pipeline:
         if isinstance(result, Content):
             save = wire.query.get("download") in ("1", "true")
             cache = CACHE_OF_CDN if self._addresses.cdn_url else CACHE
-            return await file_response(result, self._service.objects, wire.method, wire.headers, save=save, cache=cache)
+            service, method = self._service, wire.method
+            return await file_response(
+                result, service.objects, method, wire.headers, save=save, cache=cache, clock=service.clock
+            )
         if wire.method == "HEAD":
             return Response(headers={"Cache-Control": "no-store"})
         if isinstance(result, Archive):
@@ -343,9 +346,15 @@ class Application:
         self._serve = Envelope(partial(cross_origin, self.status))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. A client that hangs up in the middle of a file is no error."""
-        with suppress(ClientDisconnect):
-            await self._serve(scope, receive, send)
+        """Serve one request. A client that hangs up in the middle of a file is no error.
+
+        Where the storage fails in the middle of one, the connection ends, and nobody takes what came for the whole.
+        """
+        try:
+            with suppress(ClientDisconnect):
+                await self._serve(scope, receive, send)
+        except TaskError as error:
+            write(Event.STORAGE_FAILED, level=logging.WARNING, reason=error.detail or error.message)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         mounted = self._exact.get((scope.get("method", ""), scope.get("path", "")))

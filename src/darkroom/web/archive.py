@@ -56,7 +56,7 @@ async def zipped(archive: Archive, objects: Objects) -> AsyncGenerator[bytes, No
             entry.external_attr = 0o644 << 16
             stream = await objects.get(file.key)
             async with aclosing(stream):
-                with made.open(entry, "w", force_zip64=file.size >= LARGE) as content:
+                with made.open(entry, "w", force_zip64=(file.size or 0) >= LARGE) as content:
                     async for chunk in stream:
                         content.write(chunk)
                         yield pieces.take()

@@ -1,7 +1,8 @@
-"""Answers with a stored file: whole, a range of it, or the news that the client has it already.
+"""Answers with a stored file: whole, a range of it, where else to get it, or the news that the client has it already.
 
 The bytes stream from object storage in small pieces and the stream is closed when the client hangs up. Browsers play
-and seek (ranges), cache (entity tags), and never take a file for a page or run what is in it.
+and seek (ranges), cache (entity tags), and never take a file for a page or run what is in it. Who holds a signed link
+is sent to a storage in the cloud itself; who came with a key is not, for many clients would show the key there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from contextlib import aclosing
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from ..clock import Clock, utc_now
 from ..core.commands import Content
+from ..core.errors import Code, TaskError
 from ..media import EXTENSIONS
 from ..objects import Objects
 
@@ -21,8 +24,9 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
 }
-CACHE = "private, max-age=1800"
-CACHE_OF_CDN = "public, max-age=1800"  # a link is a secret, and the network in between is the operator's
+REMEMBERED = 1800  # seconds that a browser may go without asking again
+CACHE = f"private, max-age={REMEMBERED}"
+CACHE_OF_CDN = f"public, max-age={REMEMBERED}"  # a link is a secret, and the network in between is the operator's
 RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")  # in a file name
 
@@ -45,6 +49,7 @@ async def file_response(
     *,
     save: bool = False,
     cache: str = CACHE,
+    clock: Clock = utc_now,
 ) -> Response:
     """The answer to a GET or HEAD for this content.
 
@@ -55,25 +60,52 @@ async def file_response(
     common = {**SAFE, "ETag": etag, "Cache-Control": cache, "Accept-Ranges": "bytes"}
     if _matches(headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=common)
-    start, end, status = 0, content.size, 200
+    told = disposition(content.name, EXTENSIONS.get(content.media_type, "bin"), save)
+    if (elsewhere := await redirect(content, objects, method, told, clock())) is not None:
+        return elsewhere
+    size = content.size if content.size is not None else await _size(content.key, objects)
+    start, end, status = 0, size, 200
     if method == "GET" and headers.get("if-range", etag) == etag:
-        asked = _asked(headers.get("range", ""), content.size)
+        asked = _asked(headers.get("range", ""), size)
         if asked is not None:
             start, end = asked
             status = 206
             if start >= end:
-                return Response(status_code=416, headers={**common, "Content-Range": f"bytes */{content.size}"})
-            common["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
-    extension = EXTENSIONS.get(content.media_type, "bin")
+                return Response(status_code=416, headers={**common, "Content-Range": f"bytes */{size}"})
+            common["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     common |= {
         "Content-Type": content.media_type,
         "Content-Length": str(end - start),
-        "Content-Disposition": disposition(content.name, extension, save),
+        "Content-Disposition": told,
     }
     if method == "HEAD" or start == end:
         return Response(status_code=status, headers=common)
     body = await objects.get(content.key, start, end)
     return _ObjectResponse(body, status_code=status, headers=common)
+
+
+async def redirect(content: Content, objects: Objects, method: str, told: str, now: int) -> Response | None:
+    """The way to the storage itself, for as long as the link that was asked for works; `None` if there is none.
+
+    A browser may remember it for half of that time, so that what it goes to then still works.
+    """
+    if content.expires is None:
+        return None
+    url = await objects.link(
+        method, content.key, until=content.expires, now=now, media_type=content.media_type, disposition=told
+    )
+    if url is None:
+        return None
+    seconds = min(REMEMBERED, (content.expires - now) // 2000)
+    headers = {**SAFE, "Location": url, "Cache-Control": f"private, max-age={seconds}"}
+    return Response(status_code=302, headers=headers)
+
+
+async def _size(key: str, objects: Objects) -> int:
+    stat = await objects.stat(key)
+    if stat is None:
+        raise TaskError(Code.NOT_FOUND, "The file does not exist any more. Submit the task again.", detail=key)
+    return stat.size
 
 
 def disposition(name: str, extension: str, save: bool) -> str:

@@ -29,6 +29,7 @@ from ..desk import Desk
 from ..fleet.messages import PREFIX, PROTOCOL, Claim, Claimed, Done, Ended, Hello, Hints, Problem, Renewal, Welcome
 from ..hub import CANCEL, WORK, Hub, woken
 from ..log import Event, write
+from ..media import EXTENSIONS
 from ..objects import KEY, Objects
 from ..store import Store, Verdict
 from .bodies import limited, read_away
@@ -187,12 +188,14 @@ class Fleet:
         key = key_of(request)
         if key.endswith("/"):
             raise unfit_name()
+        media_type = request.headers.get("content-type", "")
         with tempfile.TemporaryFile() as spooled:
             async for chunk in limited(request, MOST_OF_A_FILE):
                 await asyncio.to_thread(spooled.write, chunk)
             spooled.seek(0)
             await self._lease(request)  # it took its time
-            await self.objects.put(key, cast("BinaryIO", spooled))
+            known = media_type if media_type in EXTENSIONS else ""
+            await self.objects.put(key, cast("BinaryIO", spooled), known)
         return Response(status_code=204)
 
     async def _delete(self, request: Request) -> Response:
