@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.app import locked, running, work_folder
+from darkroom.app import running
 from darkroom.config import SettingsError, load
+from darkroom.folders import locked, work_folder
 
 
 @pytest.mark.parametrize(

@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
-import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from . import __version__, engines, tracing
-from .addresses import Addresses
+from . import __version__, tracing
 from .admission import Admission
 from .callers import Callers
 from .clock import SharedClock
-from .config import Settings, SettingsError
-from .core import pricing
+from .config import Settings
 from .core.access import networks
-from .core.catalog import Catalog
 from .core.fairness import Serves, Sharing
-from .core.machine import Policy, Retention
+from .core.machine import Policy
 from .core.webhooks import schedule_of
 from .core.workers import WorkerInfo
 from .desk import Desk, StoreDesk
-from .dialects import Dialect, discover
+from .dialects import Dialect
 from .drift import watch_ledger
-from .engines import Engine, EngineSettings
-from .engines._process import Child, Children
+from .engines._process import Children
 from .estimates import Estimates
 from .fetch import Fetcher
+from .folders import work_folder
 from .hub import Hub
 from .inputs import Inputs
 from .janitor import Janitor
 from .keys import Keyring, create_key
 from .log import write_failure, write_outage
-from .marks import Credentials, Label, Provenance
 from .media import Limits
-from .moderation import Moderation, moderators
-from .objects.signing import Signer
 from .orphans import sweep_orphans
+from .parts import (
+    addresses,
+    blamed_on,
+    check_limits,
+    check_retention,
+    make_catalog,
+    make_dialects,
+    make_engines,
+    make_moderation,
+    make_provenance,
+    make_retention,
+    make_signer,
+)
 from .positions import Positions
 from .previews import Previews
 from .rates import WrongKeys
@@ -53,7 +57,6 @@ from .roster import Roster, stay_announced
 from .sending import Sender
 from .service import Service
 from .signing_keys import keep_current
-from .signing_keys import load as load_keys
 from .storage import usable_objects
 from .store import Store
 from .subscriptions import Subscriptions
@@ -218,27 +221,6 @@ async def canceled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def make_moderation(settings: Settings) -> Moderation:
-    """Who is asked about content."""
-    seconds = settings.moderation_seconds
-    asked = moderators(settings.moderators, settings.moderation_url, settings.moderation_key, seconds)
-    return Moderation(asked, seconds=seconds, closed=settings.moderation_fail == "closed")
-
-
-async def make_signer(store: Store, settings: Settings, now: int) -> Signer:
-    """The signer of result links; its first key is made here."""
-    lifetime = int(settings.link_hours * HOUR)
-    period = min(HOUR, lifetime)
-    keys = await load_keys(store, lifetime + period, now)
-    return Signer(keys, period_ms=period, lifetime_ms=lifetime)
-
-
-def make_retention(settings: Settings) -> Retention:
-    """How long results are kept."""
-    named = {name: int(hours * HOUR) for name, hours in settings.retention.items()}
-    return Retention(int(settings.result_hours * HOUR), named)
-
-
 async def carry_hints(url: str, hub: Hub) -> None:
     """Carry a hub's hints to the other nodes on its PostgreSQL, and theirs to it, for ever."""
     from .store.hints import Hints  # with its driver
@@ -246,106 +228,6 @@ async def carry_hints(url: str, hub: Hub) -> None:
     hints = Hints(url, hub.hear, lambda error: write_failure("hints", error))
     hub.carry(hints.send)
     await hints.run()
-
-
-async def check_retention(settings: Settings, store: Store, catalog: Catalog) -> None:
-    """Refuse names that are neither a model nor an account: nothing would be kept as its operator means."""
-    for name in settings.retention:
-        if catalog.model(name) is None and await store.account(name) is None:
-            raise SettingsError(f"retention: there is no model and no account {name!r}")
-
-
-def check_limits(settings: Settings, catalog: Catalog) -> None:
-    """Refuse names that are no model: nothing would be limited as its operator means."""
-    if unknown := [name for name in settings.limits if catalog.model(name) is None]:
-        names = ", ".join(model.name for model in catalog.models)
-        raise SettingsError(f"limits: there is no model {unknown[0]!r}; there are: {names}")
-
-
-async def make_provenance(settings: Settings) -> Provenance:
-    """What results are to tell; in a server that makes some, font, key and certificates are tried."""
-    provenance = provenance_of(settings)
-    if settings.worker_count and (provenance.label or provenance.credentials):
-        child = Child("darkroom.marks.checks:problems", settings.engine_memory_mib)
-        try:
-            problems = await child.call(provenance, list[str])
-        finally:
-            await child.close()
-        if problems:
-            raise SettingsError("\n".join(problems))
-    return provenance
-
-
-def provenance_of(settings: Settings) -> Provenance:
-    """What results are to tell, as the settings say."""
-    font = Path(settings.label_font).resolve() if settings.label_font else None
-    signer = Credentials(
-        Path(settings.c2pa_key).resolve(),
-        Path(settings.c2pa_chain).resolve(),
-        settings.c2pa_algorithm,
-        settings.c2pa_timestamp_url,
-    )
-    return Provenance(
-        prompts=settings.mark_prompts,
-        producer=settings.aigc_producer,
-        label=Label(settings.label, settings.label_place, font) if settings.label else None,
-        credentials=signer if settings.c2pa_key else None,
-    )
-
-
-@contextmanager
-def blamed_on(names: str) -> Iterator[None]:
-    """Turn what a part says about its settings into a `SettingsError`."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{names}: {str(error).partition(chr(10))[0]}") from None
-
-
-def make_dialects(settings: Settings) -> tuple[Dialect, ...]:
-    """The dialects, each with its own table of the settings."""
-    found = {dialect.name: dialect for dialect in discover()}
-    if unknown := sorted(settings.dialect.keys() - found.keys()):
-        raise SettingsError(f"dialect: there is no dialect {unknown[0]!r}; there are: {', '.join(found)}")
-    for name, options in settings.dialect.items():
-        configure = found[name].configure
-        if configure is None:
-            raise SettingsError(f"dialect: {name!r} takes no options")
-        with blamed_on(f"dialect.{name}"):
-            found[name] = configure(options)
-    return tuple(found.values())
-
-
-def make_engines(settings: Settings) -> list[Engine]:
-    """The engines, each with its own table of the settings."""
-    if unknown := sorted(settings.engine.keys() - engines.names()):
-        raise SettingsError(f"engine: there is no engine {unknown[0]!r}; there are: {', '.join(engines.names())}")
-    made = []
-    for name in settings.engines:
-        options = dict(settings.engine.get(name, {}))
-        slots = options.pop("slots", max(1, settings.worker_count))
-        if type(slots) is not int or slots < 1:
-            raise SettingsError(f"engine: slots of {name!r} must be a whole number from 1")
-        with blamed_on("engines"):
-            made.append(engines.create(name, EngineSettings(slots, options, settings.engine_memory_mib)))
-    return made
-
-
-def make_catalog(settings: Settings, made: Sequence[Engine], dialects: Sequence[Dialect]) -> Catalog:
-    """The models of all engines, with names, defaults and prices from the settings."""
-    with blamed_on("defaults, aliases or prices"):
-        return Catalog(
-            (model for engine in made for model in engine.models()),
-            defaults=settings.defaults,
-            aliases=settings.aliases,
-            prices={model: pricing.parse(price) for model, price in settings.prices.items()},
-            vendor_names=(name for dialect in dialects for name in dialect.models),
-        )
-
-
-def addresses(settings: Settings) -> Addresses:
-    """Where links lead."""
-    return Addresses(settings.public_url.rstrip("/"), settings.cdn_url.rstrip("/"))
 
 
 def make_application(
@@ -366,35 +248,3 @@ def make_application(
     if settings.metrics != "off":
         own.append(metrics_route(settings, service.store, service.readiness, service.clock))
     return Application(service, mounted, pipeline, native, CrossOrigin(settings.cors_origins), own)
-
-
-@contextmanager
-def work_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A folder of this process's own, removed in the end. Those that processes left which are gone are removed now.
-
-    A lock tells whose process is gone: in a container each start has the same process id.
-    """
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = parent / name
-    with ExitStack() as own:
-        with locked(parent):  # so that a folder is not taken for left behind while it is being made
-            for other in parent.iterdir():
-                with suppress(BlockingIOError, NotADirectoryError), locked(other, fcntl.LOCK_NB):
-                    shutil.rmtree(other, ignore_errors=True)
-            folder.mkdir()
-            own.enter_context(locked(folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def locked(folder: Path, how: int = 0) -> Iterator[None]:
-    """Hold the lock of a folder; it ends with this process at the latest."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
-        yield
-    finally:
-        os.close(descriptor)

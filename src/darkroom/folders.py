@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 
@@ -52,3 +53,35 @@ def emptied(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def work_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder of this process's own, removed in the end. Those that processes left which are gone are removed now.
+
+    A lock tells whose process is gone: in a container each start has the same process id.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / name
+    with ExitStack() as own:
+        with locked(parent):  # so that a folder is not taken for left behind while it is being made
+            for other in parent.iterdir():
+                with suppress(BlockingIOError, NotADirectoryError), locked(other, fcntl.LOCK_NB):
+                    shutil.rmtree(other, ignore_errors=True)
+            folder.mkdir()
+            own.enter_context(locked(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path, how: int = 0) -> Iterator[None]:
+    """Hold the lock of a folder; it ends with this process at the latest."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)

@@ -17,17 +17,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from . import __version__
-from .app import (
-    blamed_on,
-    canceled,
-    make_catalog,
-    make_dialects,
-    make_engines,
-    make_moderation,
-    make_provenance,
-    stopped,
-    work_folder,
-)
+from .app import canceled, stopped
 from .clock import SharedClock
 from .config import Settings, SettingsError
 from .core.errors import Code, TaskError
@@ -37,8 +27,17 @@ from .engines._process import Children
 from .fleet.desk import RemoteDesk
 from .fleet.files import RemoteFiles
 from .fleet.link import Link
+from .folders import work_folder
 from .hub import Hub
 from .log import Event, configure, write
+from .parts import (
+    blamed_on,
+    make_catalog,
+    make_dialects,
+    make_engines,
+    make_moderation,
+    make_provenance,
+)
 from .previews import Previews
 from .results import Results
 from .serve import collect_rarely, end_for_certain, make_folder
