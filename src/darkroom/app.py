@@ -27,6 +27,7 @@ from .engines._process import Children
 from .estimates import Estimates
 from .fetch import Fetcher
 from .folders import work_folder
+from .hints import Hints
 from .hub import Hub
 from .inputs import Inputs
 from .janitor import Janitor
@@ -39,6 +40,7 @@ from .parts import (
     blamed_on,
     check_limits,
     check_retention,
+    line_of,
     make_catalog,
     make_dialects,
     make_engines,
@@ -103,8 +105,10 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         await check_retention(settings, store, catalog)
         check_limits(settings, catalog)
         hub, estimates = Hub(), Estimates(slots)
-        if not settings.database_url.startswith("sqlite:"):
-            stack.push_async_callback(canceled, asyncio.create_task(carry_hints(settings.database_url, hub)))
+        if (connect := line_of(settings)) is not None:
+            hints = Hints(connect, hub.hear, lambda error: write_failure("hints", error))
+            hub.carry(hints.send)
+            stack.push_async_callback(canceled, asyncio.create_task(hints.run()))
         for model, seconds in await store.observed(OBSERVED):
             estimates.observe(model, seconds)
         policy = Policy(settings.max_failures, int(settings.retry_seconds * 1000), retention=make_retention(settings))
@@ -219,15 +223,6 @@ async def canceled(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait for its end."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def carry_hints(url: str, hub: Hub) -> None:
-    """Carry a hub's hints to the other nodes on its PostgreSQL, and theirs to it, for ever."""
-    from .store.hints import Hints  # with its driver
-
-    hints = Hints(url, hub.hear, lambda error: write_failure("hints", error))
-    hub.carry(hints.send)
-    await hints.run()
 
 
 def make_application(

@@ -41,6 +41,7 @@ class Settings:
     data: str = "./darkroom-data"
     database: str = field(default="", repr=False)  # it may hold a password
     database_seconds: float = 10.0
+    hints: str = field(default="", repr=False)  # it may hold a password
     objects: str = ""
     objects_endpoint: str = ""
     objects_public_endpoint: str = ""
@@ -274,6 +275,8 @@ def check(settings: Settings) -> list[str]:
     problems += [f"retention: that of {name!r} must be from {low:g} to {high:g}" for name in wrong]
     unfit = [name for name, tasks in settings.limits.items() if not 0 <= tasks <= MOST_RUNNING]
     problems += [f"limits: that of {name!r} must be from 0 to {MOST_RUNNING}" for name in unfit]
+    if settings.hints and not settings.hints.startswith(("nats://", "tls://")):
+        problems.append("hints must be nats://HOST:PORT, or empty")
     if settings.database and not settings.database.startswith(("sqlite:", "postgresql://", "postgres://")):
         problems.append("database must be sqlite:PATH or postgresql://HOST/NAME")
     return problems + check_watching(settings) + check_provenance(settings)

@@ -18,6 +18,7 @@ from .core.machine import Retention
 from .dialects import Dialect, discover
 from .engines import Engine, EngineSettings
 from .engines._process import Child
+from .hints import Connect
 from .marks import Credentials, Label, Provenance
 from .moderation import Moderation, moderators
 from .objects.signing import Signer
@@ -146,3 +147,17 @@ def provenance_of(settings: Settings) -> Provenance:
 def addresses(settings: Settings) -> Addresses:
     """Where links lead."""
     return Addresses(settings.public_url.rstrip("/"), settings.cdn_url.rstrip("/"))
+
+
+def line_of(settings: Settings) -> Connect | None:
+    """What hints travel by between servers; `None` for one that has its database for itself."""
+    if settings.hints:
+        from .nats_hints import by_nats  # with its driver
+
+        with blamed_on("hints"):
+            return by_nats(settings.hints)
+    if settings.database_url.startswith("sqlite:"):
+        return None
+    from .store.hints import by_notify  # with its driver
+
+    return by_notify(settings.database_url)

@@ -1,105 +1,50 @@
-"""Carries hints between the nodes that share a PostgreSQL: what changed, so that whoever waits for it looks.
-
-Hints are gathered for some milliseconds and sent with one NOTIFY, for commits that notify take turns. Nothing hangs on
-them: after an interruption everybody who waits looks once, and without any connection each waiter looks by itself now
-and then.
-"""
+"""A line for hints through PostgreSQL: LISTEN and NOTIFY, on a connection of its own."""
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
+import asyncpg
+
+from ..hints import ALIVE, Connect, Line
 from .hosts import Hosts
 from .outage import UNAVAILABLE, unavailable
 
 CHANNEL = "darkroom"
-GATHER = 0.02  # seconds in which hints are gathered: one NOTIFY in that time, at most
-LARGEST = 7_900  # bytes of a message; PostgreSQL takes 8,000
-MANY = 2_000  # hints in one go beyond which everybody is told to look
-EVERYTHING = "*"
-ALIVE = 10.0  # seconds between signs of life, so that a connection that is cut silently is noticed
-AGAIN = 1.0  # seconds between tries to connect
-
-Hear = Callable[[Sequence[str] | None], None]
 
 
-class Hints:
-    """One node's connection. `hear` is told what others send, or `None` where anything may have happened.
+@dataclass(frozen=True, slots=True)
+class PostgresLine:
+    """A connection that listens."""
 
-    `failed` is told why there is no connection, once until there is one again.
-    """
+    connection: asyncpg.Connection
 
-    def __init__(self, url: str, hear: Hear, failed: Callable[[Exception], None]) -> None:
-        self._hosts = Hosts(url, ALIVE)
-        self._hear = hear
-        self._failed = failed
-        self._node = secrets.token_hex(4)
-        self._waiting: set[str] = set()
-        self._some = asyncio.Event()
-        self._told = False  # of a failure, after which no connection has worked
+    async def say(self, message: str) -> None:
+        """Send a message."""
+        await self.connection.execute("SELECT pg_notify($1, $2)", CHANNEL, message, timeout=ALIVE)
 
-    def send(self, hints: Iterable[str]) -> None:
-        """Tell the others, soon."""
-        self._waiting.update(hints)
-        if len(self._waiting) > MANY:  # also while there is no connection: they must not fill the memory
-            self._waiting = {EVERYTHING}
-        self._some.set()
+    async def alive(self) -> None:
+        """Return if the connection works."""
+        await self.connection.execute("SELECT 1", timeout=ALIVE)
 
-    async def run(self) -> None:
-        """Carry hints, for ever."""
-        while True:
-            try:
-                await self._carry()
-            except Exception as error:  # noqa: BLE001 - it must outlive everything, or this node hears nothing any more
-                if not self._told:  # the next tries fail as this one does
-                    self._failed(unavailable(error) if isinstance(error, UNAVAILABLE) else error)
-                self._told = True
-                self.send((EVERYTHING,))  # what was being sent is lost
-            await asyncio.sleep(AGAIN)
 
-    async def _carry(self) -> None:
-        connection = await self._hosts.connect()
+def by_notify(url: str) -> Connect:
+    """Lines through the PostgreSQL at a URL, wherever it is at the moment."""
+    hosts = Hosts(url, ALIVE)
+
+    @asynccontextmanager
+    async def connect(heard: Callable[[str], None], ended: Callable[[], None]) -> AsyncIterator[Line]:
         try:
-            connection.add_termination_listener(lambda _: self._some.set())
-            await connection.add_listener(CHANNEL, self._heard)
-            self._told = False
-            self._hear(None)  # what was sent meanwhile is lost
-            while True:
-                try:
-                    async with asyncio.timeout(ALIVE):
-                        await self._some.wait()
-                except TimeoutError:
-                    await connection.execute("SELECT 1", timeout=ALIVE)
-                    continue
-                if connection.is_closed():
-                    raise ConnectionError("the connection was closed")
-                await asyncio.sleep(GATHER)
-                waiting, self._waiting = self._waiting, set()
-                self._some.clear()
-                for message in messages(self._node, waiting):
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, message, timeout=ALIVE)
-        finally:
-            connection.terminate()
+            connection = await hosts.connect()
+            try:
+                connection.add_termination_listener(lambda _: ended())
+                await connection.add_listener(CHANNEL, lambda _, __, ___, message: heard(str(message)))
+                yield PostgresLine(connection)
+            finally:
+                connection.terminate()
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
 
-    def _heard(self, _connection: object, _pid: int, _channel: str, message: object) -> None:
-        node, *hints = str(message).split("\n")
-        if node != self._node:
-            self._hear(None if hints == [EVERYTHING] else hints)
-
-
-def messages(node: str, hints: set[str]) -> list[str]:
-    """Hints as messages of a size that can be sent. A hint is one line."""
-    if len(hints) > MANY or EVERYTHING in hints:
-        return [f"{node}\n{EVERYTHING}"]
-    found: list[str] = []
-    size = LARGEST
-    for hint in sorted(hints):
-        length = len(hint.encode()) + 1
-        if size + length > LARGEST:
-            found.append(node)
-            size = len(node)
-        found[-1] += f"\n{hint}"
-        size += length
-    return found
+    return connect
