@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -30,12 +31,14 @@ class Link:
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx.Timeout(ANSWER, connect=CONNECT),
         )
+        self._outside = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER, connect=CONNECT))
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._http.aclose()
+        await self._outside.aclose()
 
     async def ask(self, path: str, message: object, kind: type[T]) -> T:
         """What the server answers to a message."""
@@ -59,6 +62,20 @@ class Link:
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise away(self.server, repr(error)) from error
+
+    @asynccontextmanager
+    async def outside(
+        self, method: str, url: str, *, content: Any = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """An answer of somebody else, who is not shown the key. Raises `unavailable` for everything that fails."""
+        host = urlsplit(url).netloc
+        try:
+            async with self._outside.stream(method, url, content=content, headers=headers) as answer:
+                if answer.status_code >= 300:
+                    raise away(host, f"HTTP status {answer.status_code}")
+                yield answer
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise away(host, repr(error)) from error
 
 
 def refusal(status: int, body: bytes) -> TaskError:

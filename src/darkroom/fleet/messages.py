@@ -115,6 +115,12 @@ class Done(msgspec.Struct):
     done: bool
 
 
+class Place(msgspec.Struct):
+    """Where the storage itself has an input, or takes a result; nowhere if files pass through the server."""
+
+    url: str | None
+
+
 class Hints(msgspec.Struct):
     """What to look at now."""
 

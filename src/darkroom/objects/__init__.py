@@ -203,6 +203,16 @@ class Objects:
         except FAILURES as error:
             raise _unreadable(key, error) from error
 
+    async def link_to_put(self, key: str, *, until: int, now: int) -> str | None:
+        """A URL at which the storage itself takes a file until a time, both UTC milliseconds; `None` if it does not."""
+        _check(key)
+        if self._links is None:
+            return None
+        try:
+            return await self._links.url_to_put(key, until=until, now=now)
+        except FAILURES as error:
+            raise _unreadable(key, error) from error
+
     async def delete(self, *keys: str) -> None:
         """Remove files; what is absent already is no error."""
         for key in keys:

@@ -66,6 +66,15 @@ class Links:
             self.store, "HEAD" if method == "HEAD" else "GET", key, timedelta(seconds=seconds)
         )
 
+    async def url_to_put(self, key: str, *, until: int, now: int) -> str | None:
+        """A link by which a file may be stored, until a time; `None` if there is none. Azure wants more than a link."""
+        seconds = min(LINKED, until // 1000 - now // 1000)
+        if seconds < 1 or isinstance(self.store, AzureStore):
+            return None
+        if self.presigner is not None:
+            return self.presigner.url("PUT", key, seconds, now // 1000)
+        return await obstore.sign_async(self.store, "PUT", key, timedelta(seconds=seconds))
+
 
 def open_cloud(url: str, cloud: Cloud) -> tuple[CloudStore, Links | None]:
     """The store at an `s3://`, `gs://` or `az://` URL, and its links. A `ValueError` says what is wrong."""

@@ -24,9 +24,22 @@ from ..clock import Clock
 from ..core.access import Scope
 from ..core.commands import Content
 from ..core.errors import Code, TaskError
-from ..core.task import State, Task
+from ..core.task import File, State, Task
 from ..desk import Desk
-from ..fleet.messages import PREFIX, PROTOCOL, Claim, Claimed, Done, Ended, Hello, Hints, Problem, Renewal, Welcome
+from ..fleet.messages import (
+    PREFIX,
+    PROTOCOL,
+    Claim,
+    Claimed,
+    Done,
+    Ended,
+    Hello,
+    Hints,
+    Place,
+    Problem,
+    Renewal,
+    Welcome,
+)
 from ..hub import CANCEL, WORK, Hub, woken
 from ..log import Event, write
 from ..media import EXTENSIONS
@@ -53,6 +66,7 @@ STATUS = {
 MOST = 16 << 20  # bytes of a message
 MOST_OF_A_FILE = 16 << 30  # bytes of a result
 LONGEST_WAIT = 25.0  # seconds until a worker that waits for hints is answered
+PLACE = 600_000  # milliseconds for which a link to the storage works
 GATHER = 0.02  # seconds in which hints are gathered
 
 
@@ -76,7 +90,9 @@ class Fleet:
             self._route("POST", "/renew", self._renew),
             self._route("POST", "/finish", self._finish),
             self._route("GET", "/hints", self._hints),
+            self._route("GET", f"{lease}/inputs/{{number:int}}/place", self._place_of_input),
             self._route("GET", f"{lease}/inputs/{{number:int}}", self._input),
+            self._route("GET", f"{lease}/places/{{name:path}}", self._place_for_result),
             self._route("PUT", f"{lease}/files/{{name:path}}", self._put),
             self._route("DELETE", f"{lease}/files/{{name:path}}", self._delete),
         ]
@@ -175,19 +191,33 @@ class Fleet:
             raise TaskError(Code.CONFLICT, "This attempt does not run any more: its lease has ended.")
         return task
 
-    async def _input(self, request: Request) -> Response:
+    async def _file(self, request: Request) -> File:
         task, number = await self._lease(request), request.path_params["number"]
         if number >= len(task.inputs):
             raise TaskError(Code.NOT_FOUND, f"The task has {len(task.inputs)} inputs.")
-        file = task.inputs[number]
+        file: File = task.inputs[number]
+        return file
+
+    async def _place_of_input(self, request: Request) -> Response:
+        file, now = await self._file(request), self.clock()
+        link = self.objects.link(
+            "GET", file.key, until=now + PLACE, now=now, media_type=file.media_type, disposition="inline"
+        )
+        return said(Place(await link))
+
+    async def _place_for_result(self, request: Request) -> Response:
+        await self._lease(request)
+        now = self.clock()
+        return said(Place(await self.objects.link_to_put(file_key(request), until=now + PLACE, now=now)))
+
+    async def _input(self, request: Request) -> Response:
+        file = await self._file(request)
         content = Content(file.key, file.media_type, file.size, etag=f'"{file.id}"', name=file.id)
         return await file_response(content, self.objects, "GET", dict(request.headers))
 
     async def _put(self, request: Request) -> Response:
         await self._lease(request)
-        key = key_of(request)
-        if key.endswith("/"):
-            raise unfit_name()
+        key = file_key(request)
         media_type = request.headers.get("content-type", "")
         with tempfile.TemporaryFile() as spooled:
             async for chunk in limited(request, MOST_OF_A_FILE):
@@ -230,6 +260,14 @@ def key_of(request: Request) -> str:
 def bare(task: Task) -> Task:
     """A task as a worker has to know it: nobody's webhooks, notes and keys."""
     return replace(task, metadata={}, callbacks=None, key_id=None)
+
+
+def file_key(request: Request) -> str:
+    """The same, of one file."""
+    key = key_of(request)
+    if key.endswith("/"):
+        raise unfit_name()
+    return key
 
 
 def unfit_name() -> TaskError:
