@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from workshop import PATIENCE, Played, Workshop
 
-from darkroom import objects
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.machine import Policy, decide
 from darkroom.core.task import State, Trigger
 from darkroom.engines import Context, Job, Output
+from darkroom.objects import folder
 from processes import descendants
 
 SLOW = {"steps": 100, "step_ms": 100}
@@ -124,8 +124,8 @@ async def test_a_cancel_while_results_are_stored_leaves_no_file(
         go_on.wait(PATIENCE)
         publish(incoming, target)
 
-    publish = objects._publish
-    monkeypatch.setattr(objects, "_publish", slow)
+    publish = folder._publish
+    monkeypatch.setattr(folder, "_publish", slow)
     async with Workshop(tmp_path, lease=600) as shop, shop.working() as worker:
         task = await shop.submit(results=1)
         await asyncio.to_thread(begun.wait, PATIENCE)

@@ -201,11 +201,11 @@ class Filling(Objects):
 
     room = 3
 
-    async def put(self, key: str, source: Source) -> None:
+    async def put(self, key: str, source: Source, media_type: str = "") -> None:
         if self.room == 0:
             raise TaskError(Code.STORAGE_FAILED, "The file could not be stored.", retryable=True)
         self.room -= 1
-        await super().put(key, source)
+        await super().put(key, source, media_type)
 
 
 async def test_results_that_were_stored_half_way_are_removed(tmp_path: Path) -> None:
