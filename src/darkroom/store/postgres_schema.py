@@ -29,6 +29,10 @@ PAUSE = 0.7  # seconds in which they go on before the next try
 PATIENCE = 600.0  # seconds of tries
 LONGEST_COMMAND = 3_600.0  # seconds that one command may take, on very many rows
 
+UNFINISHED = (
+    "the schema could not be changed within {:g} s: end the transaction that is open for so long, a dump perhaps "
+    "(pg_stat_activity shows it), and start again"
+)
 ONE_BY_ONE = "\n-- one by one\n"
 REPEATED = "-- repeated until it returns no row\n"
 
@@ -85,7 +89,10 @@ async def run(connection: asyncpg.Connection, command: str) -> None:
 
     if "CONCURRENTLY" in command:  # it waits for others and keeps nobody waiting
         await connection.execute("SET lock_timeout = 0")
-        await connection.execute(command, timeout=LONGEST_COMMAND)
+        try:
+            await connection.execute(command, timeout=LONGEST_COMMAND)
+        except TimeoutError:
+            raise UnfinishedError(UNFINISHED.format(LONGEST_COMMAND)) from None
         return
     while await patiently(connection, once) and REPEATED in command:
         pass
@@ -100,10 +107,7 @@ async def patiently(connection: asyncpg.Connection, work: Callable[[], Awaitable
             return await work()
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if time.monotonic() > deadline:
-                raise UnfinishedError(
-                    f"the schema could not be changed for {PATIENCE:g} s ({error}): end the transaction that holds a "
-                    "table for so long, a dump perhaps (pg_stat_activity shows it), and start again"
-                ) from error
+                raise UnfinishedError(UNFINISHED.format(PATIENCE)) from error
         await asyncio.sleep(PAUSE)
 
 
