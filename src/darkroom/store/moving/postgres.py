@@ -9,7 +9,9 @@ from typing import Any
 
 import asyncpg
 
-from ..postgres import APPLICATION, UNREADABLE
+from ..database import SECONDS
+from ..hosts import APPLICATION, Hosts
+from ..postgres import UNREADABLE
 from ..postgres_schema import migrate
 from .sides import PAGE, Mark, MoveError, Side, Table, Values, behind
 
@@ -39,8 +41,8 @@ WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backe
 async def postgres_side(url: str) -> AsyncIterator[Side]:
     """A database with its schema brought up to date."""
     try:
-        connection = await asyncpg.connect(url, server_settings={"application_name": APPLICATION})
-    except (OSError, asyncpg.PostgresError) as error:
+        connection = await Hosts(url, SECONDS).connect()
+    except OSError as error:
         raise MoveError(f"cannot reach the database: {error}") from error
     except (ValueError, asyncpg.InterfaceError):  # what it says may hold the password
         raise MoveError(UNREADABLE) from None
