@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `audit`, `doctor`, `task`, `objects`, `review`, …"""
+"""The command line: `darkroom serve`, `demo`, `key`, `credit`, `audit`, `doctor`, `migrate`, `objects`, `task`, …"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from . import __version__
 from .cli_accounts import account_app
 from .cli_doctor import doctor
 from .cli_keys import audit, credit_app, key_app
+from .cli_migrate import migrate
 from .cli_objects import objects_app
 from .cli_options import Config, Data, Database, in_store, settings_from
 from .config import SettingsError
@@ -44,6 +45,7 @@ app.add_typer(objects_app, name="objects")
 app.add_typer(new_app, name="new")
 app.command()(audit)
 app.command()(doctor)
+app.command()(migrate)
 
 ServerUrl = Annotated[str, typer.Option(help="Address of the server.", envvar="DARKROOM_SERVER")]
 ApiKey = Annotated[str, typer.Option(help="API key.", envvar="DARKROOM_KEY")]

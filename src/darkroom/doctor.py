@@ -41,9 +41,12 @@ class Finding:
 
 
 class Doctor:
-    """Looks at one database with its object storage. `pause` is in seconds, between the first look and the second."""
+    """Looks at one database with its object storage, or by itself.
 
-    def __init__(self, store: Store, objects: Objects, clock: Callable[[], int], pause: float = 1.0) -> None:
+    `pause` is in seconds, between the first look and the second.
+    """
+
+    def __init__(self, store: Store, objects: Objects | None, clock: Callable[[], int], pause: float = 1.0) -> None:
         self._store = store
         self._objects = objects
         self._clock = clock
@@ -51,6 +54,9 @@ class Doctor:
 
     def checks(self) -> tuple[Check, ...]:
         """Everything that is looked at, in the order of repairs."""
+        return (*self._of_rows(), *(self._of_files(self._objects) if self._objects else ()))
+
+    def _of_rows(self) -> tuple[Check, ...]:
         store = self._store
         return (
             Check("balances", "accounts whose balance is not the sum of their ledger", listed(store.wrong_balances),
@@ -65,9 +71,15 @@ class Doctor:
             Check("families", "parents and parts that do not agree", listed(store.wrong_families)),
             Check("uses", "inputs whose count of unfinished tasks is wrong", self._wrong_uses, self._uses),
             Check("inputs", "unfinished tasks' inputs without a row", self._lost_inputs),
-            Check("files", "rows of inputs without their object", self._rows_without_objects, self._file),
-            Check("results", "results without their object", self._results_without_objects),
-            Check("orphans", "objects that belong to nothing", self._orphans, self._orphan),
+        )  # fmt: skip
+
+    def _of_files(self, objects: Objects) -> tuple[Check, ...]:
+        return (
+            Check("files", "rows of inputs without their object", lambda: self._rows_without_objects(objects),
+                  self._file),
+            Check("results", "results without their object", lambda: self._results_without_objects(objects)),
+            Check("orphans", "objects that belong to nothing", lambda: self._orphans(objects),
+                  lambda key: self._orphan(objects, key)),
         )  # fmt: skip
 
     async def examine(self, *, repair: bool = False) -> list[Finding]:
@@ -102,19 +114,19 @@ class Doctor:
     async def _lost_inputs(self) -> set[str]:
         return set(await self._store.file_uses()) - set(await self._store.file_rows())
 
-    async def _rows_without_objects(self) -> set[str]:
+    async def _rows_without_objects(self, objects: Objects) -> set[str]:
         old = self._clock() - YOUNG  # the row is there first, and a younger one's object may still come
         rows = await self._store.file_rows()
-        stored = {stat.key async for stat in self._objects.list("files")}
+        stored = {stat.key async for stat in objects.list("files")}
         return {name for name, row in rows.items() if row.key not in stored and row.created_at < old}
 
-    async def _results_without_objects(self) -> set[str]:
+    async def _results_without_objects(self, objects: Objects) -> set[str]:
         keys = await self._store.task_files()
-        stored = {stat.key async for stat in self._objects.list("tasks")}
+        stored = {stat.key async for stat in objects.list("tasks")}
         return {key for key in keys if key not in stored}
 
-    async def _orphans(self) -> set[str]:
-        return {key async for key in orphans(self._store, self._objects, self._clock())}
+    async def _orphans(self, objects: Objects) -> set[str]:
+        return {key async for key in orphans(self._store, objects, self._clock())}
 
     # ---- repairs
 
@@ -133,8 +145,8 @@ class Doctor:
     async def _file(self, file_id: str) -> None:
         await self._store.repair_file(file_id, self._audit("file", file_id))
 
-    async def _orphan(self, key: str) -> None:
-        await self._objects.delete(key)
+    async def _orphan(self, objects: Objects, key: str) -> None:
+        await objects.delete(key)
         await self._store.note_repair(self._audit("orphan", key))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import gc
 import logging
 import os
@@ -17,7 +16,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -27,6 +26,7 @@ from .app import Server, running
 from .config import Settings
 from .log import Event, configure, write
 from .metrics import CONNECTIONS
+from .store.file_lock import HeldError, held, path_of
 from .web.protocol import PollProtocol
 
 BACKLOG = 1024  # connections that wait to be accepted
@@ -200,23 +200,17 @@ def only_server(settings: Settings) -> Iterator[None]:
     if not settings.database_url.startswith("sqlite:"):
         yield
         return
-    path = Path(settings.database_url.removeprefix("sqlite:").removeprefix("//") + ".lock")
-    make_folder(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    path = path_of(settings.database_url)
+    make_folder(Path(path).parent)
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, 20, 0).decode() or "unknown"
+            stack.enter_context(held(path))
+        except HeldError as error:
             raise StartError(
-                f"another darkroom server (process {owner}) uses {path.parent}: stop it, give --data another folder,"
-                " or use PostgreSQL for several servers"
+                f"another darkroom server (process {error.owner}) uses {Path(path).parent}: stop it, give --data "
+                "another folder, or use PostgreSQL for several servers"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:

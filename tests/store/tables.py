@@ -10,7 +10,7 @@ import asyncpg
 
 TABLES = (
     *("account", "api_key", "audit", "batch", "bottleneck", "clock", "delivery", "entry", "event", "file"),
-    *("key_secret", "migration", "removal", "signing_key", "standing"),
+    *("key_secret", "migration", "move", "removal", "signing_key", "standing"),
     *("task", "webhook", "webhook_secret", "worker"),
 )
 

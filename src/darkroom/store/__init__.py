@@ -55,8 +55,17 @@ class Store(Accounts, Checks, Places, Rosters):
 
     @classmethod
     async def open(cls, url: str, seconds: float = SECONDS, tell: Tell = silently) -> Store:
-        """Open a database by URL and bring its schema up to date; `connect` says what the rest is."""
-        return cls(await connect(url, seconds, tell))
+        """Open a database by URL and bring its schema up to date; `connect` says what the rest is.
+
+        `ValueError` for one that was moved away, or that is not all here yet: who works on it loses what he does.
+        """
+        database = await connect(url, seconds, tell)
+        try:
+            refuse_moved(await database.read("moves_in_the_way"))
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database)
 
     async def time(self) -> int:
         """What time it is at the database, in UTC milliseconds."""
@@ -353,3 +362,11 @@ class Store(Accounts, Checks, Places, Rosters):
     async def add_signing_key(self, key_id: str, secret: str, now: int) -> None:
         """Add a key; the newest signs, all verify."""
         await self._database.write(lambda: one_query("add_signing_key", {"id": key_id, "secret": secret, "now": now}))
+
+
+def refuse_moved(rows: list[Row]) -> None:
+    """Refuse a database by what it knows of moves."""
+    for row in rows:
+        if row["role"] == "departed":
+            raise ValueError(f"everything was moved from here to {row['other']}: use that database")
+        raise ValueError(f"the move from {row['other']} to here is not finished: run `darkroom migrate` again first")

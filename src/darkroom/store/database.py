@@ -54,9 +54,10 @@ async def connect(url: str, seconds: float = SECONDS, tell: Tell = silently) -> 
     """
     scheme, colon, _ = url.partition(":")
     if scheme == "sqlite" and colon:
+        from .file_lock import path_of
         from .sqlite import SqliteDatabase
 
-        return SqliteDatabase(url.removeprefix("sqlite:").removeprefix("//"))
+        return SqliteDatabase(path_of(url))
     if scheme in ("postgresql", "postgres"):
         from .postgres import PostgresDatabase
 

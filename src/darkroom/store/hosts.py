@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+APPLICATION = "darkroom"  # how connections of ours are known in pg_stat_activity
 LEAVE = 2.0  # seconds for taking leave of a server
 CHOICE = "target_session_attrs"
 
@@ -32,7 +33,8 @@ class Hosts:
         self._urls = each_host(url)
         self._seconds = seconds / (len(self._urls) + 1)
         several = len(self._urls) > 1 and CHOICE not in urlsplit(url).query
-        self._options = {CHOICE: "read-write"} if several else {}
+        self._options: dict[str, Any] = {CHOICE: "read-write"} if several else {}
+        self._options["server_settings"] = {"application_name": APPLICATION}
 
     async def connect(self, _: str | None = None, **options: Any) -> asyncpg.Connection:
         """A connection; `ConnectionError` with each host's reason when there is none."""

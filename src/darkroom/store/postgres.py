@@ -9,31 +9,33 @@ is not seen by anybody.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
 import asyncpg
 
-from .database import SECONDS, Row, Script, Tell, migrations, silently
+from .database import SECONDS, Row, Script, Tell, silently
 from .hosts import Hosts, Line
 from .in_step import Begin, InStep, Steps, Turn, arguments
 from .outage import UNAVAILABLE, Outage, unavailable
+from .postgres_schema import LONGEST_COMMAND, UnfinishedError, migrate
 from .queries import statements
 
 T = TypeVar("T")
 
-MIGRATION_LOCK = 0x6461726B  # any number that nothing else locks
 UNREADABLE = (
     "the URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and what is no letter or digit in the "
     "password as %XX"
 )
 NOW = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
-TURN = 0.05  # seconds between looks whether another node has done with the schema
-LONGEST_COMMAND = 3_600.0  # seconds that one command of the schema may take, on very many rows
-RETRIES = 3  # of a transaction that lost a deadlock
+RETRIES = 3  # of a transaction that works when it is begun again
 CONFIRMED = 0.8  # of the time for a command, in which a commit is confirmed: later the driver would cancel it
+AGAIN = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,  # a node of the next release has added a column to what the statement returns
+)
 ELSEWHERE = (TimeoutError, asyncpg.ReadOnlySQLTransactionError)  # after these all connections are made anew
 
 
@@ -68,6 +70,8 @@ class PostgresDatabase:
                 command_timeout=seconds,
                 reset=leave_as_it_is,
             )
+        except UnfinishedError:
+            raise
         except asyncpg.ClientConfigurationError:  # what it says may hold the password
             raise ValueError(UNREADABLE) from None
         except UNAVAILABLE as error:
@@ -104,7 +108,7 @@ class PostgresDatabase:
                 raise asyncpg.ReadOnlySQLTransactionError("it takes no writes")
 
     async def _alone(self, script: Callable[[], Script[T]]) -> T:
-        """Run a script in one transaction, again where the database chose it to lose a deadlock."""
+        """Run a script in one transaction, again where it lost a deadlock, or the schema changed under it."""
 
         async def work(connection: asyncpg.Connection) -> T:
             return await self._drive(connection, script())
@@ -112,7 +116,7 @@ class PostgresDatabase:
         for last in (False,) * RETRIES + (True,):
             try:
                 return await self._transact(work)
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+            except AGAIN as error:
                 if last:
                     raise unavailable(error) from error
         raise AssertionError
@@ -251,36 +255,3 @@ async def confirmed(connection: asyncpg.Connection, transaction: Any, seconds: f
 
 async def leave_as_it_is(_: asyncpg.Connection) -> None:
     """No script leaves anything behind in its connection; to reset one would cost each read a second round trip."""
-
-
-async def migrate(connection: asyncpg.Connection) -> None:
-    """Apply the schema files that the database lacks, each in a transaction of its own.
-
-    One that says CONCURRENTLY runs statement by statement, and from its beginning again if it was broken off.
-    """
-    # Not by a statement that waits: an index that is made concurrently waits for all statements.
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1::bigint)", MIGRATION_LOCK):  # noqa: ASYNC110 - a database does not tell
-        await asyncio.sleep(TURN)
-    try:
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)"
-        )
-        for version, _, text in migrations("postgres"):
-            if await connection.fetch("SELECT 1 FROM migration WHERE version = $1", version):
-                continue
-            if "CONCURRENTLY" in text:
-                for command in filter(str.strip, text.split(";\n")):
-                    await connection.execute(command)
-                await note(connection, version)
-            else:
-                async with connection.transaction():
-                    await connection.execute(text)
-                    await note(connection, version)
-    finally:
-        await connection.execute("SELECT pg_advisory_unlock($1::bigint)", MIGRATION_LOCK)
-
-
-async def note(connection: asyncpg.Connection, version: int) -> None:
-    """Write down that a schema file was applied."""
-    now = int(time.time() * 1000)
-    await connection.execute("INSERT INTO migration (version, applied_at) VALUES ($1, $2)", version, now)

@@ -35,6 +35,10 @@ SELECT COALESCE(MAX(seq), 0) AS seq FROM event WHERE account_id = :account_id
 -- name: ping
 SELECT 1 AS alive
 
+-- name: moves_in_the_way
+-- Moves of the whole database because of which nobody may use it.
+SELECT role, other FROM move WHERE role IN ('departed', 'arriving')
+
 -- name: task_by_public_id
 SELECT * FROM task WHERE public_id = :public_id
 

@@ -1,5 +1,5 @@
 -- Whose task is next: turns in virtual time, weights and limits of accounts, and tasks that wait outside the queue.
--- Statement by statement, so that no lock is held for long; each may be repeated.
+-- one by one
 
 ALTER TABLE account ADD COLUMN IF NOT EXISTS weight DOUBLE PRECISION NOT NULL DEFAULT 1;
 ALTER TABLE account ADD COLUMN IF NOT EXISTS running_limit BIGINT;
@@ -31,15 +31,26 @@ CREATE TABLE IF NOT EXISTS bottleneck (
     model TEXT NOT NULL PRIMARY KEY
 );
 
-UPDATE task SET gate = 3 WHERE state = 'queued' AND parts = 0 AND run_at > CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT);
-
--- What waits already is lined up by account, as if it had come just now.
-UPDATE task SET turn = lined.turn FROM (
-    SELECT id, 1000 * (SUM(CASE WHEN price > 1 THEN price ELSE 1 END) OVER (
+-- What waits already is lined up by account, as if it had come just now; what is not due waits outside the queue. A task
+-- that is claimed, canceled or deleted meanwhile stays as it is.
+CREATE TABLE IF NOT EXISTS lined AS
+SELECT seq, CAST(1000 * (SUM(CASE WHEN price > 1 THEN price ELSE 1 END) OVER (
         PARTITION BY account_id, engine, priority ORDER BY seq
-    ) - CASE WHEN price > 1 THEN price ELSE 1 END) AS turn
-    FROM task WHERE state = 'queued' AND parts = 0
-) AS lined WHERE task.id = lined.id;
+    ) - CASE WHEN price > 1 THEN price ELSE 1 END) AS BIGINT) AS turn,
+    CASE WHEN run_at > CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT) THEN 3 ELSE 0 END AS gate
+FROM task WHERE state = 'queued' AND parts = 0;
+
+CREATE INDEX IF NOT EXISTS lined_seq ON lined (seq);
+
+-- repeated until it returns no row
+WITH next AS (
+    DELETE FROM lined WHERE seq IN (SELECT seq FROM lined ORDER BY seq LIMIT 1000) RETURNING seq, turn, gate
+), put AS (
+    UPDATE task SET turn = next.turn, gate = next.gate FROM next WHERE task.seq = next.seq AND task.state = 'queued'
+)
+SELECT 1 FROM next LIMIT 1;
+
+DROP TABLE IF EXISTS lined;
 
 INSERT INTO standing (account_id, engine, priority, turn)
 SELECT account_id, engine, priority, 1000 * SUM(CASE WHEN price > 1 THEN price ELSE 1 END)
