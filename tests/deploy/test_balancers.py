@@ -98,6 +98,13 @@ def requests_of(node: Darkroom) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith('darkroom_requests_total{dialect="native"'))
 
 
+def asked(node: Darkroom, client: httpx.Client) -> bool:
+    """Whether the balancer asks this server again, after it was away."""
+    before = requests_of(node)
+    client.get("/api/account")
+    return requests_of(node) > before
+
+
 def connections_of(node: Darkroom) -> float:
     """How many connections a server holds, our own included."""
     lines = httpx.get(f"{node.address}/metrics", verify=NO_TLS, trust_env=False).text.splitlines()
@@ -207,6 +214,7 @@ def test_a_killed_server_costs_nobody_a_read_or_a_submit_with_a_key(
     client: httpx.Client, balancer: Balancer, nodes: Nodes
 ) -> None:
     first, second = nodes
+    until(lambda: asked(first, client))
     watched = client.post("/api/tasks", json=HANGS).json()["id"]
     keys = [f"{balancer.name}-{number}" for number in range(CALLERS)]
 
