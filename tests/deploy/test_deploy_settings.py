@@ -21,7 +21,6 @@ FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.suf
 FILES += [ROOT / "docs" / "deployment.md"]
 COMMAND = typer.main.get_command(cli.app)
 COMING = {"DARKROOM_TOKEN", "DARKROOM_OBJECTS_PUBLIC_ENDPOINT", "worker"}  # with workers over HTTP, and S3
-OURS = {"DARKROOM_CONFIG"}
 
 
 def environment(command: click.Command) -> set[str]:
@@ -38,7 +37,7 @@ def variables(option: click.Parameter) -> list[str]:
     return [named] if isinstance(named, str) else list(named or ())
 
 
-KNOWN = {f"DARKROOM_{name.upper()}" for name in NAMES} | environment(COMMAND) | OURS | COMING
+KNOWN = {f"DARKROOM_{name.upper()}" for name in NAMES} | environment(COMMAND) | COMING
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
