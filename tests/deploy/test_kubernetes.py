@@ -107,10 +107,12 @@ def test_every_name_leads_to_something() -> None:
         assert {mount["name"] for mount in container(name)["volumeMounts"]} == volumes
 
 
-def test_workers_go_where_callers_go() -> None:
+def test_workers_ask_the_service_and_callers_the_way_in() -> None:
     (server,) = (each["value"] for each in container("worker")["env"] if each["name"] == "DARKROOM_SERVER")
-    assert server == one("ConfigMap", "darkroom-settings")["data"]["DARKROOM_PUBLIC_URL"]
-    assert one("Ingress", "api")["spec"]["rules"][0]["host"] == server.removeprefix("https://")
+    (port,) = one("Service", server.removeprefix("http://"))["spec"]["ports"]
+    assert port["port"] == 80
+    public = one("ConfigMap", "darkroom-settings")["data"]["DARKROOM_PUBLIC_URL"]
+    assert public == f"https://{one('Ingress', 'api')['spec']['rules'][0]['host']}"
 
 
 def test_probes_ask_what_they_should() -> None:
