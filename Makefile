@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --quiet
 
 .PHONY: demo test check format chaos bench bench-engines serve lock clean
 
@@ -34,11 +36,12 @@ bench-engines: $(READY)  ## measure the built-in engines on one core, operation 
 serve: $(READY)
 	$(BIN)/darkroom serve
 
-lock:  ## renew requirements.lock from pyproject.toml
+lock:  ## renew requirements.lock from pyproject.toml, and the locks of the image from it
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra onnx --extra otel --group build --group test --group check --group bench --universal \
-	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --quiet --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra onnx --extra otel --group build --group test --group check --group bench \
+	  --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra c2pa --extra onnx --extra otel --constraints requirements.lock --output-file deploy/locks/runtime.lock
+	$(LOCK) --group build --constraints requirements.lock --output-file deploy/locks/build.lock
 
 clean:
 	rm -rf .venv darkroom-demo
