@@ -44,13 +44,13 @@ def changed(text: str, changes: Mapping[str, str]) -> str:
 
 
 class Balancer:
-    """The balancer of a name in front of two ports. `command` starts it, in a folder of its own."""
+    """The balancer of a name in front of two ports, or HAProxy of more. `command` starts it, in a folder of its own."""
 
-    def __init__(self, name: str, folder: Path, ports: tuple[int, int]) -> None:
+    def __init__(self, name: str, folder: Path, ports: tuple[int, ...]) -> None:
         self.name = name
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        first, second = (f"127.0.0.1:{port}" for port in ports)
+        first, second, *more = (f"127.0.0.1:{port}" for port in ports)
         if name == "nginx":
             shipped = (DEPLOY / "nginx.conf").read_text("utf-8")
             changes = {
@@ -67,7 +67,11 @@ class Balancer:
             self.check = [*self._start, "-t"]
         else:
             self._environment = {"API_1": first, "API_2": second, "BALANCER_ADDRESS": f"127.0.0.1:{self.port}"}
-            self._start = [program(name), "-f", str(DEPLOY / "haproxy.cfg")]
+            last = '    server api-2 "${API_2-api-2:8080}"\n'
+            lines = [last, *(f"    server api-{number} {place}\n" for number, place in enumerate(more, 3))]
+            shipped = (DEPLOY / "haproxy.cfg").read_text("utf-8")
+            (folder / "haproxy.cfg").write_text(changed(shipped, {last: "".join(lines)}))
+            self._start = [program(name), "-f", str(folder / "haproxy.cfg")]
             self.command = [*self._start, "-db"]
             self.check = [*self._start, "-c"]
         self._log = folder / f"{name}.log"
