@@ -40,7 +40,8 @@ lock:  ## renew requirements.lock from pyproject.toml, and the locks of the imag
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) pyproject.toml --extra onnx --extra otel --group build --group test --group check --group bench \
 	  --output-file requirements.lock
-	$(LOCK) pyproject.toml --extra c2pa --extra nats --extra onnx --extra otel --constraints requirements.lock --output-file deploy/locks/runtime.lock
+	$(LOCK) pyproject.toml --extra c2pa --extra nats --extra onnx --extra otel --constraints requirements.lock \
+	  --output-file deploy/locks/runtime.lock
 	$(LOCK) --group build --constraints requirements.lock --output-file deploy/locks/build.lock
 
 clean:

@@ -18,7 +18,6 @@ import pytest
 from balancers import Balancer, free_port
 from test_compose import EXAMPLE, compose
 
-from darkroom.config import NAMES
 from darkroom.testing.server import NO_TLS, PATIENCE, fetched, module_path, until
 from postgres import Postgres
 
@@ -66,15 +65,14 @@ class Rehearsal:
         return [str(WEED), *given, *own]
 
     def environment(self, name: str) -> dict[str, str]:
-        """What the image and the file say to a service of ours, but for what is not there yet."""
-        env = {
+        """What the image and the file say to a service of ours."""
+        return {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONPATH": module_path(),
             "DARKROOM_DATA": str(self._folder / name),
             "DARKROOM_PORT": str(self.ports.get(name, 0)),
             **self.services[name]["environment"],
         }
-        return {key: value for key, value in env.items() if key != "DARKROOM_OBJECTS_PUBLIC_ENDPOINT" or known(key)}
 
     def start(self, name: str, command: list[str], env: dict[str, str], number: int = signal.SIGTERM) -> None:
         """Start a process, which gets a signal at the end."""
@@ -103,10 +101,6 @@ class Rehearsal:
     def log(self, name: str) -> str:
         """What a service has printed."""
         return (self._folder / f"{name}.log").read_text()
-
-
-def known(variable: str) -> bool:
-    return variable.removeprefix("DARKROOM_").lower() in NAMES
 
 
 def answers(url: str) -> bool:

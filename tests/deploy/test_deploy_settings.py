@@ -20,7 +20,6 @@ DEPLOY = ROOT / "deploy"
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix not in (".lock", ".json"))
 FILES += [ROOT / "docs" / "deployment.md"]
 COMMAND = typer.main.get_command(cli.app)
-COMING = {"DARKROOM_OBJECTS_PUBLIC_ENDPOINT"}  # with links that lead to S3
 
 
 def environment(command: click.Command) -> set[str]:
@@ -37,7 +36,7 @@ def variables(option: click.Parameter) -> list[str]:
     return [named] if isinstance(named, str) else list(named or ())
 
 
-KNOWN = {f"DARKROOM_{name.upper()}" for name in NAMES} | environment(COMMAND) | COMING
+KNOWN = {f"DARKROOM_{name.upper()}" for name in NAMES} | environment(COMMAND)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -80,7 +79,7 @@ def example_environment() -> dict[str, str]:
     ids=["compose", "image", "kubernetes", "systemd"],
 )
 def test_the_server_takes_the_values(given: dict[str, str]) -> None:
-    load({}, {name: value for name, value in given.items() if name not in COMING}, None)
+    load({}, given, None)
 
 
 def commands() -> dict[str, list[str]]:
