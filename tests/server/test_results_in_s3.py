@@ -62,7 +62,7 @@ def public(seaweed: Seaweed) -> Iterator[Line]:
 
 @pytest.fixture(scope="module")
 def site(seaweed: Seaweed, public: Line, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    forgetting = f'{{"fake-process" = {1.5 * SECOND}}}'
+    forgetting = f'{{"fake-process" = {3 * SECOND}}}'
     site = Site(
         seaweed, tmp_path_factory.mktemp("site"), public.address, retention=forgetting, webhook_allow="127.0.0.1/32"
     )
