@@ -80,10 +80,11 @@ def test_what_a_stopped_worker_gives_back_is_no_failure(server: Darkroom, token:
     with RemoteWorker(tmp_path / "first", server.address, token) as first:
         task = submit(server, **LONG, outcome="succeed")
         until(lambda: running(server, task))
-        with RemoteWorker(tmp_path / "second", server.address, token):
-            assert first.end() == 0
-            done = final(server, task)
-    assert (done["state"], done["attempt"]) == ("succeeded", 2)
+        assert first.end() == 0
+    assert told(server, task)["state"] == "queued"
+    with RemoteWorker(tmp_path / "second", server.address, token):
+        done = final(server, task)
+    assert (done["state"], done["attempt"], done["error"]) == ("succeeded", 2, None)
 
 
 def test_the_tasks_of_a_killed_worker_are_run_again(server: Darkroom, token: str, tmp_path: Path) -> None:
