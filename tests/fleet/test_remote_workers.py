@@ -158,23 +158,23 @@ def test_a_network_that_is_away_for_longer_than_a_lease_lets_another_one_work(
             assert final(server, again)["state"] == "succeeded"
 
 
-def test_a_lease_whose_news_got_lost_is_told_again(server: Darkroom, token: str, tmp_path: Path) -> None:
-    with Cut(target_of(server)) as network, RemoteWorker(tmp_path / "worker", network.address, token):
+def test_a_lease_whose_news_got_lost_is_told_again(tmp_path: Path) -> None:
+    env = {**ENV, "DARKROOM_LEASE_SECONDS": "60"}
+    with (
+        Darkroom(tmp_path / "server", engines="fake", env=env, flags=SERVES_NOTHING) as patient,
+        Cut(target_of(patient)) as network,
+        RemoteWorker(tmp_path / "worker", network.address, token_of(patient)),
+    ):
         lost = threading.Event()
 
         def first_claim(piece: bytes) -> bool:
-            """A claim that is made while there is a task."""
-            if b"POST /workers/claim" not in piece or not waiting or lost.is_set():
+            if b"POST /workers/claim" not in piece or lost.is_set():
                 return False
             lost.set()
             return True
 
-        waiting: list[bool] = []
         network.swallow = first_claim
-        waiting.append(True)
-        task = submit(server, results=1)
-        assert lost.wait(30)
-        done = final(server, task)
+        done = final(patient, submit(patient, results=1))
         assert network.swallowed == 1
     assert (done["state"], done["attempt"]) == ("succeeded", 1)
 
