@@ -21,6 +21,7 @@ from .in_step import Begin, InStep, Steps, Turn, arguments
 from .outage import UNAVAILABLE, Outage, unavailable
 from .postgres_schema import LONGEST_COMMAND, UnfinishedError, migrate
 from .queries import statements
+from .shared_reads import SharedReads
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class PostgresDatabase:
         self._used = 0  # connections, now
         self._statements = statements()
         self._scripts = InStep(self._alone, self._together)
+        self._shared = SharedReads(self._connection)
 
     @classmethod
     async def open(cls, url: str, seconds: float = SECONDS, tell: Tell = silently, connections: int = 10) -> Self:
@@ -83,6 +85,8 @@ class PostgresDatabase:
     async def read(self, name: str, **params: Any) -> list[Row]:
         """Run one reading query."""
         statement = self._statements[name]
+        if statement.shared:
+            return await self._shared.read(statement, tuple(arguments(statement, params)))
         async with self._connection() as connection:
             rows: list[Row] = await connection.fetch(statement.positional, *arguments(statement, params))
             return rows

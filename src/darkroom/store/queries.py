@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,6 +19,7 @@ class Statement:
 
     Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
     rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
+    `shared` is a read that is often made by several at once.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Statement:
     names: tuple[str, ...]
     locks: bool = False
     contended: bool = False
+    shared: bool = False
 
     @property
     def answers(self) -> bool:
@@ -37,6 +40,19 @@ class Statement:
         """The text for asyncpg with one parameter more, which stands behind each row: for whom the row is."""
         number = f"CAST(${len(self.names) + 1} AS BIGINT)"
         return f"WITH answer AS ({self.positional}) SELECT answer.*, {number} AS script_number FROM answer"  # noqa: S608
+
+    def of_many(self, types: Sequence[str]) -> str:
+        """The text of a read for asyncpg that answers several: its parameters are arrays, and rows say whose they are.
+
+        `OFFSET 0` keeps PostgreSQL from making a join of it, for which it may read a whole table.
+        """
+        arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+        columns = ", ".join(f'"{name}"' for name in self.names)
+        one = PARAMETER.sub(lambda match: f'asked."{match[1]}"', self.text)
+        return (
+            f"SELECT found.*, asked.reader FROM unnest({arrays}) WITH ORDINALITY AS asked ({columns}, reader), "  # noqa: S608
+            f"LATERAL (SELECT * FROM ({one}) AS one OFFSET 0) AS found"
+        )
 
     @property
     def many(self) -> str:
@@ -65,4 +81,5 @@ def statement(name: str, block: str) -> Statement:
     names = tuple(dict.fromkeys(PARAMETER.findall(text)))
     locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
-    return Statement(name, text, positional, names, "/*for update*/" in text, "/*contended*/" in text)
+    locks, contended, shared = (mark in text for mark in ("/*for update*/", "/*contended*/", "/*shared*/"))
+    return Statement(name, text, positional, names, locks, contended, shared)

@@ -1,0 +1,107 @@
+"""Reads on PostgreSQL that come while one of their kind is under way go to the server together, as one statement.
+
+A read by a key costs the server far less than its round trip costs both sides. So the first of a kind is sent at once,
+and those that come until it is answered wait for that, and are then one read.
+
+Guarantee: what a caller gets was read after it asked. Callers share rows, and leave them as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from .database import Row
+from .queries import Statement
+
+TOGETHER = 256  # different reads in one statement, at most
+
+Values = tuple[Any, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Kind:
+    """The reads of one statement. `text` is the one for many of them, once its types are known."""
+
+    statement: Statement
+    under_way: bool = False
+    waiting: dict[Values, list[asyncio.Future[list[Row]]]] = field(default_factory=dict)
+    text: str | None = None
+
+
+class SharedReads:
+    """The reads of one database that are often made at once; `connection` lends a connection."""
+
+    def __init__(self, connection: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]) -> None:
+        self._connection = connection
+        self._kinds: dict[str, Kind] = {}
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def read(self, statement: Statement, values: Values) -> list[Row]:
+        """Run a reading query, with those that wait for the same."""
+        kind = self._kinds.get(statement.name)
+        if kind is None:
+            kind = self._kinds[statement.name] = Kind(statement)
+        if kind.under_way:
+            future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+            kind.waiting.setdefault(values, []).append(future)
+            return await future
+        kind.under_way = True
+        try:
+            async with self._connection() as connection:
+                rows: list[Row] = await connection.fetch(statement.positional, *values)
+                return rows
+        finally:
+            if kind.waiting:
+                working = asyncio.create_task(self._work(kind))
+                self._working.add(working)
+                working.add_done_callback(self._working.discard)
+            else:
+                kind.under_way = False
+
+    async def _work(self, kind: Kind) -> None:
+        while kind.waiting:
+            group = [(values, kind.waiting.pop(values)) for values in list(kind.waiting)[:TOGETHER]]
+            try:
+                answers = await self._together(kind, [values for values, _ in group])
+            except Exception as error:  # noqa: BLE001 - those who asked get it
+                for _, futures in group:
+                    fail(futures, error)
+            else:
+                for (_, futures), rows in zip(group, answers, strict=True):
+                    answer(futures, rows)
+        kind.under_way = False
+
+    async def _together(self, kind: Kind, asked: list[Values]) -> list[list[Row]]:
+        """The rows of each of several different reads."""
+        if len(asked) == 1:
+            async with self._connection() as connection:
+                return [await connection.fetch(kind.statement.positional, *asked[0])]
+        async with self._connection() as connection:
+            if kind.text is None:
+                prepared = await connection.prepare(kind.statement.positional)
+                kind.text = kind.statement.of_many([each.name for each in prepared.get_parameters()])
+            rows = await connection.fetch(kind.text, *map(list, zip(*asked, strict=True)))
+        answers: list[list[Row]] = [[] for _ in asked]
+        for row in rows:
+            answers[row["reader"] - 1].append(row)
+        return answers
+
+
+def answer(futures: Iterable[asyncio.Future[list[Row]]], rows: list[Row]) -> None:
+    """Give rows to those who still want them."""
+    for future in futures:
+        if not future.done():
+            future.set_result(rows)
+
+
+def fail(futures: Iterable[asyncio.Future[list[Row]]], error: Exception) -> None:
+    """Tell those who still wait what went wrong."""
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)
