@@ -18,6 +18,7 @@ from darkroom.store import Store
 from darkroom.store.database import connect
 from darkroom.store.in_step import RUNNERS, Steps, StuckError
 from darkroom.store.queries import statements
+from darkroom.store.set_based import SetBased
 from darkroom.testing.databases import NOW, check_sums, new_family, new_task
 
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -194,7 +195,7 @@ async def test_scripts_that_wait_for_each_other_do_not_wait_for_ever(url):
     connection = await asyncpg.connect(url)
     async with connection.transaction():
         with pytest.raises(StuckError):
-            await Steps(connection, statements()).run(scripts)
+            await Steps(connection, statements(), SetBased()).run(scripts)
     await connection.close()
     answers = await together(store, url, *(database.write(script) for script in scripts))
     assert [answer[0] for answer in answers] == [account.id for account in accounts]

@@ -1,4 +1,4 @@
-"""Reads that share a statement on PostgreSQL: each gets its own rows, and nobody gets what is older than his question."""
+"""Reads that share a statement on PostgreSQL: each gets its own rows, none older than its question."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def store(url):
 
 @asynccontextmanager
 async def nobody_reads(url: str):
-    """While this lasts the first read waits in the server, and others wait for that; gives a connection past the store."""
+    """While this lasts the first read waits in the server, and others wait for that; a connection past the store."""
     connection = await asyncpg.connect(url)
     lock = await asyncpg.connect(url)
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-ONE_ROW = re.compile(r"\s+ON CONFLICT DO NOTHING RETURNING \w+$")  # half the time of an insert into SQLite
+ONE_ROW = re.compile(r"\s+ON CONFLICT DO NOTHING RETURNING [\w, ]+$")  # half the time of an insert into SQLite
+WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
@@ -36,23 +36,15 @@ class Statement:
         return "RETURNING" in self.text or not self.text.startswith(("INSERT", "UPDATE", "DELETE"))
 
     @property
+    def reads(self) -> bool:
+        """Whether it changes nothing, so that whoever asks the same gets the same."""
+        return not self.locks and not WRITES.search(self.text)
+
+    @property
     def positional_numbered(self) -> str:
         """The text for asyncpg with one parameter more, which stands behind each row: for whom the row is."""
         number = f"CAST(${len(self.names) + 1} AS BIGINT)"
         return f"WITH answer AS ({self.positional}) SELECT answer.*, {number} AS script_number FROM answer"  # noqa: S608
-
-    def of_many(self, types: Sequence[str]) -> str:
-        """The text of a read for asyncpg that answers several: its parameters are arrays, and rows say whose they are.
-
-        `OFFSET 0` keeps PostgreSQL from making a join of it, for which it may read a whole table.
-        """
-        arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
-        columns = ", ".join(f'"{name}"' for name in self.names)
-        one = PARAMETER.sub(lambda match: f'asked."{match[1]}"', self.text)
-        return (
-            f"SELECT found.*, asked.reader FROM unnest({arrays}) WITH ORDINALITY AS asked ({columns}, reader), "  # noqa: S608
-            f"LATERAL (SELECT * FROM ({one}) AS one OFFSET 0) AS found"
-        )
 
     @property
     def many(self) -> str:

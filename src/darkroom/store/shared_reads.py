@@ -12,33 +12,31 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
 
 import asyncpg
 
 from .database import Row
 from .queries import Statement
+from .set_based import SetBased, Values
 
 TOGETHER = 256  # different reads in one statement, at most
-
-Values = tuple[Any, ...]
 
 
 @dataclass(slots=True, eq=False)
 class Kind:
-    """The reads of one statement. `text` is the one for many of them, once its types are known."""
+    """The reads of one statement; those that wait, by their parameters."""
 
     statement: Statement
     under_way: bool = False
     waiting: dict[Values, list[asyncio.Future[list[Row]]]] = field(default_factory=dict)
-    text: str | None = None
 
 
 class SharedReads:
     """The reads of one database that are often made at once; `connection` lends a connection."""
 
-    def __init__(self, connection: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]) -> None:
+    def __init__(self, connection: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]], sets: SetBased) -> None:
         self._connection = connection
+        self._sets = sets
         self._kinds: dict[str, Kind] = {}
         self._working: set[asyncio.Task[None]] = set()
 
@@ -68,7 +66,9 @@ class SharedReads:
         while kind.waiting:
             group = [(values, kind.waiting.pop(values)) for values in list(kind.waiting)[:TOGETHER]]
             try:
-                answers = await self._together(kind, [values for values, _ in group])
+                async with self._connection() as connection:
+                    asked = [values for values, _ in group]
+                    answers = await self._sets.answers(connection, kind.statement, asked)
             except Exception as error:  # noqa: BLE001 - those who asked get it
                 for _, futures in group:
                     fail(futures, error)
@@ -76,21 +76,6 @@ class SharedReads:
                 for (_, futures), rows in zip(group, answers, strict=True):
                     answer(futures, rows)
         kind.under_way = False
-
-    async def _together(self, kind: Kind, asked: list[Values]) -> list[list[Row]]:
-        """The rows of each of several different reads."""
-        if len(asked) == 1:
-            async with self._connection() as connection:
-                return [await connection.fetch(kind.statement.positional, *asked[0])]
-        async with self._connection() as connection:
-            if kind.text is None:
-                prepared = await connection.prepare(kind.statement.positional)
-                kind.text = kind.statement.of_many([each.name for each in prepared.get_parameters()])
-            rows = await connection.fetch(kind.text, *map(list, zip(*asked, strict=True)))
-        answers: list[list[Row]] = [[] for _ in asked]
-        for row in rows:
-            answers[row["reader"] - 1].append(row)
-        return answers
 
 
 def answer(futures: Iterable[asyncio.Future[list[Row]]], rows: list[Row]) -> None:

@@ -14,7 +14,7 @@ INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, 
 VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
     '', 0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
     :extra, :callbacks, :key_id, :idempotency_key, :request_digest, :created_at, :turn, :gate, 1)
-ON CONFLICT DO NOTHING RETURNING seq
+ON CONFLICT DO NOTHING RETURNING seq, id
 
 -- name: add_event
 INSERT INTO event (account_id, task_id, n, state, attempt, at)
