@@ -34,7 +34,9 @@ class Kind:
 class SharedReads:
     """The reads of one database that are often made at once; `connection` lends a connection."""
 
-    def __init__(self, connection: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]], sets: SetBased) -> None:
+    def __init__(
+        self, connection: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]], sets: SetBased
+    ) -> None:
         self._connection = connection
         self._sets = sets
         self._kinds: dict[str, Kind] = {}
