@@ -301,3 +301,23 @@ async def test_an_account_of_one_id_is_opened_once(store, url):
     assert sorted(opened) == [False] * 4 + [True]
     assert (await store.account(account.id)).available == 5
     await check_sums(store)
+
+
+async def test_a_row_that_another_connection_changes_meanwhile_is_left_alone_and_the_others_are_changed(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    for _ in range(3):
+        await submitted(store, account.id, price=4)
+    running = await claimed(store, limit=3)
+    other = await asyncpg.connect(url)
+    async with other.transaction():
+        await other.execute("UPDATE task SET attempt = attempt + 1 WHERE id = $1", running[1].id)
+        ending = asyncio.create_task(together(store, url, *(moved(store, task, Trigger.COMPLETE) for task in running)))
+        watching = await asyncpg.connect(url)
+        while not await watching.fetch(f"{WAITING} AND query LIKE 'UPDATE task SET state = given%'"):
+            await asyncio.sleep(0.01)
+        await watching.close()
+    assert [task is not None for task in await ending] == [True, False, True]
+    found = await store.task_of_id(running[1].id)
+    assert (found.state, found.attempt) == (State.RUNNING, running[1].attempt + 1)
+    await other.close()
+    await check_sums(store)

@@ -123,7 +123,7 @@ INSERT INTO webhook (id, account_id, url, lane, events, secret, failures, create
 VALUES (:id, :account_id, :url, :lane, :events, :secret, 0, :now)
 
 -- name: webhooks
-SELECT * FROM webhook WHERE account_id = :account_id ORDER BY created_at, id
+SELECT /*shared*/ * FROM webhook WHERE account_id = :account_id ORDER BY created_at, id
 
 -- name: webhook
 SELECT * FROM webhook WHERE id = :id
