@@ -196,11 +196,6 @@ class Store(Accounts, Checks, Places, Rosters):
         rows = await self._database.read("glance", public_id=public_id)
         return (rows[0][0], rows[0][1]) if rows else None
 
-    @property
-    def waits(self) -> bool:
-        """Whether a read has to be waited for."""
-        return self._database.read_at_once("ping") is None
-
     def glance_at_once(self, public_id: str) -> tuple[str, int] | None:
         """The same without waiting, or `None` where that cannot be told."""
         rows = self._database.read_at_once("glance", public_id=public_id)
