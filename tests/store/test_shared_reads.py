@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
@@ -117,3 +119,21 @@ async def test_callers_who_give_up_leave_the_others_their_answers(store, url):
                 await given_up
     assert await asyncio.gather(*reads[1:3], *reads[4:]) == [("account", 1)] * 4
     assert await store.glance(tasks[0].public_id) == ("account", 1)
+
+
+async def test_a_connection_that_is_silent_holds_nobody_up_for_long(store, url, monkeypatch):
+    monkeypatch.setattr("darkroom.store.shared_reads.PATIENCE", 0.1)
+    tasks = [await submitted(store, "account") for _ in range(3)]
+    async with nobody_reads(url) as connection:
+        first = asyncio.create_task(store.glance(tasks[0].public_id))
+        (pid,) = await backends(connection)
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        waits = asyncio.create_task(store.glance(tasks[1].public_id))
+        await asyncio.sleep(0.2)
+        assert await store.glance(tasks[2].public_id) == ("account", 1)
+        assert await waits == ("account", 1)
+        assert not first.done()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert await first == ("account", 1)

@@ -1,7 +1,8 @@
 """Reads on PostgreSQL that come while one of their kind is under way go to the server together, as one statement.
 
 A read by a key costs the server far less than its round trip costs both sides. So the first of a kind is sent at once,
-and those that come until it is answered wait for that, and are then one read.
+and those that come until it is answered wait for that, and are then one read. Who comes when it should have been
+answered long ago waits no more, and takes along those who do.
 
 Guarantee: what a caller gets was read after it asked. Callers share rows, and leave them as they are.
 """
@@ -9,6 +10,7 @@ Guarantee: what a caller gets was read after it asked. Callers share rows, and l
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -20,14 +22,15 @@ from .queries import Statement
 from .set_based import SetBased, Values
 
 TOGETHER = 256  # different reads in one statement, at most
+PATIENCE = 1.0  # seconds that others wait for one: a connection may be dead without anybody knowing
 
 
 @dataclass(slots=True, eq=False)
 class Kind:
-    """The reads of one statement; those that wait, by their parameters."""
+    """The reads of one statement; those that wait, by their parameters, and until when others join them."""
 
     statement: Statement
-    under_way: bool = False
+    wait_until: float = 0.0
     waiting: dict[Values, list[asyncio.Future[list[Row]]]] = field(default_factory=dict)
 
 
@@ -47,11 +50,11 @@ class SharedReads:
         kind = self._kinds.get(statement.name)
         if kind is None:
             kind = self._kinds[statement.name] = Kind(statement)
-        if kind.under_way:
+        if time.monotonic() < kind.wait_until:
             future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
             kind.waiting.setdefault(values, []).append(future)
             return await future
-        kind.under_way = True
+        kind.wait_until = time.monotonic() + PATIENCE
         try:
             async with self._connection() as connection:
                 rows: list[Row] = await connection.fetch(statement.positional, *values)
@@ -62,10 +65,11 @@ class SharedReads:
                 self._working.add(working)
                 working.add_done_callback(self._working.discard)
             else:
-                kind.under_way = False
+                kind.wait_until = 0.0
 
     async def _work(self, kind: Kind) -> None:
         while kind.waiting:
+            kind.wait_until = time.monotonic() + PATIENCE
             group = [(values, kind.waiting.pop(values)) for values in list(kind.waiting)[:TOGETHER]]
             try:
                 async with self._connection() as connection:
@@ -77,7 +81,7 @@ class SharedReads:
             else:
                 for (_, futures), rows in zip(group, answers, strict=True):
                     answer(futures, rows)
-        kind.under_way = False
+        kind.wait_until = 0.0
 
 
 def answer(futures: Iterable[asyncio.Future[list[Row]]], rows: list[Row]) -> None:
