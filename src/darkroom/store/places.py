@@ -41,7 +41,7 @@ class Places:
         def look(head: Row) -> Awaitable[list[Row]]:
             return self._database.read("waiting_before", engine=head["engine"], model=head["model"], **place)
 
-        if self.waits and len(before) > 1:
+        if len(before) > 1 and self.waits:
             together = await asyncio.gather(*map(look, before))
         else:
             together = [await look(head) for head in before]
