@@ -23,7 +23,7 @@ CREDITS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """A data folder's key and the public ids of its tasks."""
+    """A data folder's key and the public ids of its tasks, the finished ones first."""
 
     data: Path
     key: str
@@ -44,20 +44,20 @@ class Seeded:
         return Seeded(data, self.key, self.ids)
 
 
-def seed(data: Path, tasks: int) -> Seeded:
-    """A data folder with that many finished tasks."""
+def seed(data: Path, tasks: int, database: str = "", finished: int | None = None) -> Seeded:
+    """A data folder with that many tasks, all or so many of them finished; SQLite unless a database is given."""
     data.mkdir(exist_ok=True)
-    return asyncio.run(filled(data, tasks))
+    return asyncio.run(filled(data, tasks, database, tasks if finished is None else finished))
 
 
-async def filled(data: Path, tasks: int) -> Seeded:
+async def filled(data: Path, tasks: int, database: str, finished: int) -> Seeded:
     """The work of `seed`."""
-    store = await Store.open(f"sqlite:{data / 'darkroom.db'}")
+    store = await Store.open(database or f"sqlite:{data / 'darkroom.db'}")
     try:
         key = await create_key(store, "bench", CREDITS, utc_now())
         account_id = (await store.keys())[0].account_id
         ids = await asyncio.gather(*(add_task(store, account_id) for _ in range(tasks)))
-        for task in await store.claim("bench", ("procedural",), tasks, utc_now(), 60_000):
+        for task in await store.claim("bench", ("procedural",), finished, utc_now(), 60_000):
             result = Artifact(f"{task.id}/1/0.png", "image/png", 1_234_567, 1024, 1024, f"{task.id}/1/0.webp")
             change = decide(task, Trigger.COMPLETE, now=utc_now(), policy=Policy(), artifacts=(result,))
             assert change is not None

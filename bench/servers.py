@@ -47,12 +47,15 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def darkroom(
-    data: Path, *, workers: int = 0, engines: str = "procedural,opencv", pin: bool = True
+    data: Path, *, workers: int = 0, engines: str = "procedural,opencv", pin: bool = True, database: str = ""
 ) -> Iterator[Running]:
-    """`darkroom serve` on a data folder."""
+    """`darkroom serve` on a data folder, and on SQLite unless a database is given."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("darkroom")), "serve", "--port", str(port), "--data", str(data)]
-    with server([*command, "--workers", str(workers), "--engines", engines], port, data / "server.log", {}, pin) as it:
+    environment = {"DARKROOM_DATABASE": database} if database else {}
+    with server(
+        [*command, "--workers", str(workers), "--engines", engines], port, data / "server.log", environment, pin
+    ) as it:
         yield it
 
 

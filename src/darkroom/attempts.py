@@ -40,6 +40,11 @@ class Attempt:
         """True once the caller canceled the task; otherwise a stopped attempt is one that another goes on from."""
         return self.stop is Trigger.CANCEL
 
+    @property
+    def news(self) -> bool:
+        """Whether there is something to report."""
+        return (self.percent, self.stage, self.previews) != self.reported
+
     async def progress(self, percent: int, stage: str = "") -> None:
         """Remember progress; the next pulse reports it."""
         self.percent = max(self.percent, min(99, percent))

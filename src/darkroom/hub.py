@@ -17,6 +17,7 @@ from .core.task import Task
 WORK = "work"  # a task became claimable
 CANCEL = "cancel"  # a running task was asked to stop
 WEBHOOK = "webhook"  # something is to be sent
+Listener = Callable[[Iterable[str] | None], None]
 CHANGED = ">"  # between an account and its task, in what nodes tell each other
 
 
@@ -31,6 +32,11 @@ class Hub:
         self._watching: dict[str, set[asyncio.Event]] = {}
         self._collecting: dict[str, list[set[str]]] = {}
         self._carrier: Callable[[Iterable[str]], None] | None = None
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Tell somebody every topic from now on, of this node and others; `None` where anything may have happened."""
+        self._listeners.append(listener)
 
     def carry(self, carrier: Callable[[Iterable[str]], None]) -> None:
         """Hand hints to a carrier from now on, which takes them to other nodes."""
@@ -47,9 +53,14 @@ class Hub:
         for topic in topics:
             for event in self._watching.get(topic, ()):
                 event.set()
+        for listener in self._listeners:
+            listener(topics)
 
     def hear(self, hints: Sequence[str] | None) -> None:
         """Pass on what another node told; `None` where anything may have happened."""
+        if hints is None:
+            for listener in self._listeners:
+                listener(None)
         for hint in self._watching if hints is None else hints:
             account_id, changed, task_id = hint.partition(CHANGED)
             if changed:

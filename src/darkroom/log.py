@@ -56,7 +56,11 @@ def write(event: Event, *, level: int = logging.INFO, error: BaseException | Non
     """Log one event with what belongs to it. Fields must hold no secret."""
     counts[event] += 1
     if logger.isEnabledFor(level):
-        logger.log(level, event.value, extra={"fields": fields}, exc_info=error)
+        # Not by `logger.log`, which looks for the line of code that calls it: a task has several of ours.
+        raised = None if error is None else (type(error), error, error.__traceback__)
+        record = logging.LogRecord(logger.name, level, "", 0, event.value, None, raised)
+        record.fields = fields
+        logger.handle(record)
 
 
 OUTCOMES = {
@@ -103,10 +107,14 @@ def level_of(error: TaskError) -> int:
 class JsonLines(logging.Formatter):
     """A record as one line of JSON, the event first."""
 
+    # ASCII, so that half a surrogate pair or an odd terminal cannot stop it.
+    _encode = json.JSONEncoder(default=str).encode
+    _second = 0, ""
+
     def format(self, record: logging.LogRecord) -> str:
         """Format one record."""
         line: dict[str, object] = {"event": record.getMessage(), "level": record.levelname.lower()}
-        line["time"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        line["time"] = f"{self._written(int(record.created))}.{int(record.msecs):03d}Z"
         if record.name != logger.name:
             line["logger"] = record.name
         if request := REQUEST_ID.get():
@@ -114,7 +122,15 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in getattr(record, "fields", {}).items() if value is not None}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)  # ASCII, so that half a surrogate pair or an odd terminal cannot stop it
+        return self._encode(line)
+
+    def _written(self, second: int) -> str:
+        """A second of UTC, written once for all lines of it."""
+        known, text = self._second
+        if known != second:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second, text
+        return text
 
 
 def configure(level: str) -> None:

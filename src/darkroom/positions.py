@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -22,15 +23,27 @@ class Positions:
         self._store = store
         self._queue: Mapping[str, list[Place]] = {}
         self._looked = -FRESH
+        self._looking = asyncio.Lock()
 
     async def ahead(self, task: Task) -> Mapping[str, int]:
         """How many tasks of which model will be claimed before this one."""
+        if task.gate is Gate.LIMIT:
+            return await self._store.ahead(task, NEAR)
+        if time.monotonic() - self._looked < FRESH:
+            far = self._far(task)
+            if max(far.values(), default=0) >= NEAR:
+                return far
         near = await self._store.ahead(task, NEAR)
-        if task.gate is Gate.LIMIT or max(near.values(), default=0) < NEAR:
+        if max(near.values(), default=0) < NEAR:
             return near
-        if time.monotonic() - self._looked >= FRESH:
-            self._looked = time.monotonic()
-            self._queue = await self._store.queue(FAR)
-        place = Place(-task.priority, task.turn, task.seq)
-        far = {model: bisect_left(places, place) for model, places in self._queue.items()}
+        async with self._looking:  # one look for all who want one
+            if time.monotonic() - self._looked >= FRESH:
+                began = time.monotonic()
+                self._queue, self._looked = await self._store.queue(FAR), began
+        far = self._far(task)
         return {model: max(near.get(model, 0), far.get(model, 0)) for model in near.keys() | far.keys()}
+
+    def _far(self, task: Task) -> dict[str, int]:
+        """The same by the last look at the whole queue."""
+        place = Place(-task.priority, task.turn, task.seq)
+        return {model: bisect_left(places, place) for model, places in self._queue.items()}

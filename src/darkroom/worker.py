@@ -235,7 +235,7 @@ class Worker:
                     attempt
                     for attempt in self._attempts
                     if at_once
-                    or (attempt.percent, attempt.stage, attempt.previews) != attempt.reported
+                    or (attempt.news and not attempt.ended)  # its outcome says more, and is being written down
                     or now - attempt.renewed > self._desk.heartbeat
                 ]
                 await asyncio.gather(*(self.renew(attempt) for attempt in due))

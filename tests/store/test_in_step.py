@@ -10,15 +10,18 @@ import asyncpg
 import pytest
 from lives import claimed, moved, submitted
 
+from darkroom.core import ledger
 from darkroom.core.access import Caller, KeyInfo, Rules
+from darkroom.core.commands import Account
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.fairness import length
-from darkroom.core.task import State, Trigger
-from darkroom.store import Store
+from darkroom.core.task import File, State, Trigger
+from darkroom.store import Store, Verdict
 from darkroom.store.database import connect
 from darkroom.store.in_step import RUNNERS, Steps, StuckError
 from darkroom.store.queries import statements
-from darkroom.testing.databases import NOW, check_sums, new_family, new_task
+from darkroom.store.set_based import SetBased
+from darkroom.testing.databases import LEASE, NOW, check_sums, new_family, new_task
 
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
@@ -194,7 +197,7 @@ async def test_scripts_that_wait_for_each_other_do_not_wait_for_ever(url):
     connection = await asyncpg.connect(url)
     async with connection.transaction():
         with pytest.raises(StuckError):
-            await Steps(connection, statements()).run(scripts)
+            await Steps(connection, statements(), SetBased()).run(scripts)
     await connection.close()
     answers = await together(store, url, *(database.write(script) for script in scripts))
     assert [answer[0] for answer in answers] == [account.id for account in accounts]
@@ -241,4 +244,80 @@ async def test_a_connection_that_dies_in_its_commit_leaves_everybody_unsure_and_
     await guard.close()
     assert [getattr(answer, "code", answer) for answer in ended] == [Code.UNAVAILABLE] * 3
     assert {(await store.task_of_id(task.id)).state for task in running} == {State.RUNNING}  # it was no commit
+    await check_sums(store)
+
+
+async def test_ends_and_submits_of_one_account_move_its_credits_at_once(store, url):
+    account = await store.add_account("caller", 30, NOW)
+    await store.enter(account.id, ledger.grant(1_000, ledger.Purse.PAID), NOW)
+    for number in range(12):
+        await submitted(store, account.id, price=1 + number % 3)
+    running = await claimed(store, limit=12)
+    ends = [moved(store, task, (Trigger.COMPLETE, Trigger.FAIL)[n % 2]) for n, task in enumerate(running)]
+    submits = [store.submit((new_task(account.id, price=1 + number % 5),)) for number in range(12)]
+    answers = await together(store, url, *submits, *ends)
+    assert not [answer for answer in answers if isinstance(answer, BaseException)]
+    assert {task.state for task in answers[12:]} == {State.SUCCEEDED, State.FAILED}
+    await check_sums(store)
+
+
+async def test_turns_of_several_accounts_and_engines_are_dealt_as_if_one_after_the_other(store, url):
+    accounts = [await store.add_account(f"caller {number}", 10, NOW) for number in range(3)]
+    kinds = [{"account_id": accounts[n % 3].id, "engine": f"engine-{n % 2}", "priority": n % 2} for n in range(24)]
+    for _ in range(2):  # the first ones begin the clocks
+        await together(store, url, *(store.submit((new_task(**kind),)) for kind in kinds))
+    for account in accounts:
+        tasks = await store.tasks(account.id, None, 99)
+        for number in range(2):
+            turns = sorted(task.turn for task in tasks if task.engine == f"engine-{number}")
+            assert turns == [turns[0] + n * length(0, 1.0) for n in range(len(turns))]
+
+
+async def test_those_who_change_one_row_by_the_same_query_take_turns(store, url):
+    await submitted(store)
+    (running,) = await claimed(store)
+    beats = [store.heartbeat(running, NOW + n, LEASE, progress=n) for n in (10, 30, 20)]
+    assert await together(store, url, *beats) == [Verdict.CONTINUE] * 3
+    found = await store.task_of_id(running.id)
+    assert (found.progress, found.lease_until) == (30, NOW + 20 + LEASE)
+
+
+FILE = File("file-1", "inputs/file-1", "image/png", 10, 4, 4)
+
+
+async def test_a_file_is_left_by_each_who_used_it(store, url):
+    await store.add_file("nobody", FILE, NOW)
+    for _ in range(3):
+        await submitted(store, inputs=(FILE,))
+    running = await claimed(store, limit=3)
+    await together(store, url, *(moved(store, task, Trigger.COMPLETE) for task in running))
+    assert [file.id for file in await store.unused_files(NOW + 2_000)] == [FILE.id]
+
+
+async def test_an_account_of_one_id_is_opened_once(store, url):
+    account = Account("device", "login", 5, 0, NOW, 5)
+    keys = [KeyInfo(f"key-{number}", account.id, "sk-…", f"key {number}", NOW, None, Rules()) for number in range(5)]
+    opened = await together(store, url, *(store.login(account, key, f"digest of {key.id}") for key in keys))
+    assert sorted(opened) == [False] * 4 + [True]
+    assert (await store.account(account.id)).available == 5
+    await check_sums(store)
+
+
+async def test_a_row_that_another_connection_changes_meanwhile_is_left_alone_and_the_others_are_changed(store, url):
+    account = await store.add_account("caller", 100, NOW)
+    for _ in range(3):
+        await submitted(store, account.id, price=4)
+    running = await claimed(store, limit=3)
+    other = await asyncpg.connect(url)
+    async with other.transaction():
+        await other.execute("UPDATE task SET attempt = attempt + 1 WHERE id = $1", running[1].id)
+        ending = asyncio.create_task(together(store, url, *(moved(store, task, Trigger.COMPLETE) for task in running)))
+        watching = await asyncpg.connect(url)
+        while not await watching.fetch(f"{WAITING} AND query LIKE 'UPDATE task SET state = given%'"):
+            await asyncio.sleep(0.01)
+        await watching.close()
+    assert [task is not None for task in await ending] == [True, False, True]
+    found = await store.task_of_id(running[1].id)
+    assert (found.state, found.attempt) == (State.RUNNING, running[1].attempt + 1)
+    await other.close()
     await check_sums(store)

@@ -108,6 +108,9 @@ class Unconfirmed:
     async def read(self, name: str, **params: Any) -> list[Row]:
         return await self.database.read(name, **params)
 
+    def read_at_once(self, name: str, **params: Any) -> list[Row] | None:
+        return self.database.read_at_once(name, **params)
+
     async def write(self, script: Callable[[], Script[T]]) -> T:
         result = await self.database.write(script)
         if self.lose(result):

@@ -7,7 +7,7 @@ through; what became of a try is written only while its lease holds, and with it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
@@ -148,7 +148,9 @@ def dump_states(states: tuple[State, ...]) -> str:
 
 def webhook_from(row: Row) -> Webhook:
     """A row of the webhook table."""
-    return Webhook(**{**dict(row), "events": decode_states(row["events"])})
+    return Webhook(
+        **{field.name: row[field.name] for field in fields(Webhook)} | {"events": decode_states(row["events"])}
+    )
 
 
 def delivery_from(row: Row) -> Delivery:

@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 import asyncpg
 
 from ..core.errors import TaskError
+from .contended import COMBINED, Combined
 from .database import Params, Row, Script, storable
 from .queries import Statement
+from .set_based import SetBased, Values, one_by_one
 
 T = TypeVar("T")
 
@@ -146,9 +148,10 @@ class InStep:
 class Steps:
     """One transaction of several scripts."""
 
-    def __init__(self, connection: asyncpg.Connection, statements: Mapping[str, Statement]) -> None:
+    def __init__(self, connection: asyncpg.Connection, statements: Mapping[str, Statement], sets: SetBased) -> None:
         self._connection = connection
         self._statements = statements
+        self._sets = sets
         self._locked: dict[tuple[Any, ...], Turn] = {}
 
     async def run(self, scripts: list[Begin]) -> list[Turn]:
@@ -190,22 +193,47 @@ class Steps:
 
     async def _each(self, statement: Statement, turns: list[Turn]) -> list[list[Row]]:
         """The rows of one query for each script."""
-        asked = [(*arguments(statement, turn.one), number) for number, turn in enumerate(turns)]
         if statement.contended:
-            asked.sort(key=lambda each: str(each[statement.names.index("account_id")]))
-        answers: list[list[Row]] = [[] for _ in turns]
-        if not statement.answers:
-            await self._connection.executemany(statement.positional, [each[:-1] for each in asked])
-            return answers
-        for row in await self._connection.fetchmany(statement.positional_numbered, asked):
-            answers[row["script_number"]].append(row)
-        return answers
+            return await self._contended(statement, COMBINED[statement.name], turns)
+        asked = values_of(statement, [turn.one for turn in turns])
+        if not statement.reads:
+            return await self._sets.answers(self._connection, statement, asked)
+        different = list(dict.fromkeys(asked))
+        found = await self._sets.answers(self._connection, statement, different)
+        rows = dict(zip(different, found, strict=True))
+        return [rows[values] for values in asked]
+
+    async def _contended(self, statement: Statement, combined: Combined, turns: list[Turn]) -> list[list[Row]]:
+        """The same of rows that several of them change: at once or, where that cannot be, one after the other."""
+        groups: defaultdict[tuple[Any, ...], list[Turn]] = defaultdict(list)
+        for turn in turns:
+            groups[combined.key(turn.one)].append(turn)
+        keys = sorted(groups)  # everybody locks them in this order
+        merged = [combined.merge([turn.one for turn in groups[key]]) for key in keys]
+        found = await one_by_one(self._connection, statement, values_of(statement, merged))
+        answers: dict[Turn, list[Row]] = {}
+        alone: list[Turn] = []
+        for key, rows in zip(keys, found, strict=True):
+            group = groups[key]
+            if rows:
+                shares = combined.share(rows[0], [turn.one for turn in group])
+                answers.update((turn, [share]) for turn, share in zip(group, shares, strict=True))
+            elif len(group) > 1:
+                alone += group
+        found = await one_by_one(self._connection, statement, values_of(statement, [turn.one for turn in alone]))
+        answers.update(zip(alone, found, strict=True))
+        return [answers.get(turn, []) for turn in turns]
 
     async def _many(self, statement: Statement, turns: list[Turn]) -> list[list[Row]]:
         """One query for the many rows of each script."""
-        rows = [arguments(statement, each) for turn in turns for each in turn.many or ()]
-        await self._connection.executemany(statement.positional_many, rows)
+        rows = values_of(statement, [each for turn in turns for each in turn.many or ()])
+        await self._sets.for_each(self._connection, statement, rows)
         return [[] for _ in turns]
+
+
+def values_of(statement: Statement, asked: Sequence[Params]) -> list[Values]:
+    """The parameters of several, each in the order of their numbers."""
+    return [tuple(arguments(statement, params)) for params in asked]
 
 
 def arguments(statement: Statement, params: Params) -> list[Any]:

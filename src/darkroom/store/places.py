@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Awaitable
+from functools import cached_property
 
 from ..core.admin_commands import Share
 from ..core.fairness import Place
@@ -17,6 +20,11 @@ class Places:
 
     _database: Database
 
+    @cached_property
+    def waits(self) -> bool:
+        """Whether a read has to be waited for, so that several are better made at once."""
+        return self._database.read_at_once("ping") is None
+
     async def ahead(self, task: Task, limit: int) -> dict[str, int]:
         """How many tasks of which model will be claimed before this one, each model counted up to `limit`.
 
@@ -24,11 +32,21 @@ class Places:
         """
         place = {"priority": task.priority, "turn": task.turn, "seq": task.seq, "limit": limit}
         found: Counter[str] = Counter()
-        for head in await self._heads():
-            if (-head["priority"], head["turn"], head["seq"]) < (-task.priority, task.turn, task.seq):
-                kind = {"engine": head["engine"], "model": head["model"]}
-                rows = await self._database.read("waiting_before", **kind, **place)
-                found[head["model"]] = min(limit, found[head["model"]] + sum(row["tasks"] for row in rows))
+        before = [
+            head
+            for head in await self._heads()
+            if (-head["priority"], head["turn"], head["seq"]) < (-task.priority, task.turn, task.seq)
+        ]
+
+        def look(head: Row) -> Awaitable[list[Row]]:
+            return self._database.read("waiting_before", engine=head["engine"], model=head["model"], **place)
+
+        if len(before) > 1 and self.waits:
+            together = await asyncio.gather(*map(look, before))
+        else:
+            together = [await look(head) for head in before]
+        for head, rows in zip(before, together, strict=True):
+            found[head["model"]] = min(limit, found[head["model"]] + sum(row["tasks"] for row in rows))
         if task.gate is Gate.LIMIT:
             for row in await self._database.read("kept_back_before", account_id=task.account_id, **place):
                 found[row["model"]] += row["tasks"]

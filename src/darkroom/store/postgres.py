@@ -17,10 +17,12 @@ import asyncpg
 
 from .database import SECONDS, Row, Script, Tell, silently
 from .hosts import Hosts, Line
-from .in_step import Begin, InStep, Steps, Turn, arguments
+from .in_step import Begin, InStep, Steps, Turn, arguments, values_of
 from .outage import UNAVAILABLE, Outage, unavailable
 from .postgres_schema import LONGEST_COMMAND, UnfinishedError, migrate
 from .queries import statements
+from .set_based import SetBased
+from .shared_reads import SharedReads
 
 T = TypeVar("T")
 
@@ -29,6 +31,8 @@ UNREADABLE = (
     "password as %XX"
 )
 NOW = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+# A statement for many is a join, and one that is planned while a table is small would read all of it when it is large.
+BEGIN = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 RETRIES = 3  # of a transaction that works when it is begun again
 CONFIRMED = 0.8  # of the time for a command, in which a commit is confirmed: later the driver would cancel it
 AGAIN = (
@@ -50,7 +54,9 @@ class PostgresDatabase:
         self._asking = False  # somebody finds out whether it answers again
         self._used = 0  # connections, now
         self._statements = statements()
+        self._sets = SetBased()
         self._scripts = InStep(self._alone, self._together)
+        self._shared = SharedReads(self._connection, self._sets)
 
     @classmethod
     async def open(cls, url: str, seconds: float = SECONDS, tell: Tell = silently, connections: int = 10) -> Self:
@@ -83,6 +89,8 @@ class PostgresDatabase:
     async def read(self, name: str, **params: Any) -> list[Row]:
         """Run one reading query."""
         statement = self._statements[name]
+        if statement.shared:
+            return await self._shared.read(statement, tuple(arguments(statement, params)))
         async with self._connection() as connection:
             rows: list[Row] = await connection.fetch(statement.positional, *arguments(statement, params))
             return rows
@@ -124,28 +132,31 @@ class PostgresDatabase:
     async def _together(self, scripts: list[Begin]) -> list[Turn]:
         """Run scripts in one transaction, which is kept if none of them fails."""
         return await self._transact(
-            lambda connection: Steps(connection, self._statements).run(scripts),
+            lambda connection: Steps(connection, self._statements, self._sets).run(scripts),
             keep=lambda turns: not any(turn.error for turn in turns),
+            begin=BEGIN,
         )
 
     async def _transact(
-        self, work: Callable[[asyncpg.Connection], Awaitable[T]], keep: Callable[[T], bool] = lambda _: True
+        self,
+        work: Callable[[asyncpg.Connection], Awaitable[T]],
+        keep: Callable[[T], bool] = lambda _: True,
+        begin: str = "BEGIN",
     ) -> T:
         """Do work in one transaction, which is kept unless it fails or `keep` says no."""
         async with self._connection() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
+            await connection.execute(begin)
             try:
                 done = await work(connection)
             except (asyncio.CancelledError, *UNAVAILABLE):
                 raise  # the connection is closed, and the server rolls back by itself
             except BaseException:
-                await transaction.rollback()
+                await connection.execute("ROLLBACK")
                 raise
             if keep(done):
-                await confirmed(connection, transaction, self._seconds * CONFIRMED)
+                await commit(connection, self._seconds * CONFIRMED)
             else:
-                await transaction.rollback()
+                await connection.execute("ROLLBACK")
             return done
 
     @asynccontextmanager
@@ -219,9 +230,7 @@ class PostgresDatabase:
                 if isinstance(params, Mapping):
                     rows = await connection.fetch(statement.positional, *arguments(statement, params))
                 else:
-                    await connection.executemany(
-                        statement.positional_many, [arguments(statement, each) for each in params]
-                    )
+                    await self._sets.for_each(connection, statement, values_of(statement, params))
                     rows = []
                 name, params = script.send(rows)
         except StopIteration as done:
@@ -234,13 +243,13 @@ class PostgresDatabase:
         await self._pool.close()
 
 
-async def confirmed(connection: asyncpg.Connection, transaction: Any, seconds: float) -> None:
+async def commit(connection: asyncpg.Connection, seconds: float) -> None:
     """Commit. If that is not confirmed in time, hang up, and do not cancel.
 
     A commit that is canceled while it waits for a standby is done all the same, and seen by everybody: a failover
     would undo what a repeated request was told.
     """
-    committing = asyncio.ensure_future(transaction.commit())
+    committing = asyncio.ensure_future(connection.execute("COMMIT"))
     try:
         await asyncio.wait({committing}, timeout=seconds)
     finally:

@@ -8,7 +8,8 @@ from functools import cache
 from importlib import resources
 
 NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-ONE_ROW = re.compile(r"\s+ON CONFLICT DO NOTHING RETURNING \w+$")  # half the time of an insert into SQLite
+ONE_ROW = re.compile(r"\s+ON CONFLICT DO NOTHING RETURNING [\w, ]+$")  # half the time of an insert into SQLite
+WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
@@ -18,6 +19,7 @@ class Statement:
 
     Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
     rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
+    `shared` is a read that is often made by several at once.
     """
 
     name: str
@@ -26,11 +28,17 @@ class Statement:
     names: tuple[str, ...]
     locks: bool = False
     contended: bool = False
+    shared: bool = False
 
     @property
     def answers(self) -> bool:
         """Whether it sends rows."""
         return "RETURNING" in self.text or not self.text.startswith(("INSERT", "UPDATE", "DELETE"))
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing, so that whoever asks the same gets the same."""
+        return not self.locks and not WRITES.search(self.text)
 
     @property
     def positional_numbered(self) -> str:
@@ -65,4 +73,5 @@ def statement(name: str, block: str) -> Statement:
     names = tuple(dict.fromkeys(PARAMETER.findall(text)))
     locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
-    return Statement(name, text, positional, names, "/*for update*/" in text, "/*contended*/" in text)
+    locks, contended, shared = (mark in text for mark in ("/*for update*/", "/*contended*/", "/*shared*/"))
+    return Statement(name, text, positional, names, locks, contended, shared)

@@ -124,13 +124,13 @@ def apply_script(change: Change) -> Script[Task | None]:
     changed = yield "change_task", change_params(change)
     if not changed:
         return None
-    yield from add_event(
-        change.account_id, change.task_id, changed[0]["version"], change.state, change.attempt, change.at
-    )
     for file_id in sorted(set(change.inputs)):
         yield "leave_file", {"id": file_id, "now": change.at}
     if change.price:
         yield from credits.settle(change, changed[0])
+    yield from add_event(  # behind the credits, as in a submit: so that PostgreSQL takes those of both at once
+        change.account_id, change.task_id, changed[0]["version"], change.state, change.attempt, change.at
+    )
     if changed[0]["running_limit"] is not None and (change.final or changed[0]["gate"] == Gate.TIME):
         yield from queue.admit(change.account_id)
     yield from owe_row(changed[0], change.account_id, change.task_id, change.state, change.at)

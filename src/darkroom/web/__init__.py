@@ -342,7 +342,7 @@ class Application:
         self._starlette = Starlette(routes=routes, exception_handlers={404: self._lost, 405: self._lost})
         self._starlette.router.redirect_slashes = False  # behind a proxy it would send clients to the wrong place
         polls = (item for item in mounted if item.endpoint.poll)
-        self.status = StatusPath(service.store, service.keyring, polls, self._route)
+        self.status = StatusPath(service.store, service.keyring, service.hub, polls, self._route)
         self._serve = Envelope(partial(cross_origin, self.status))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -59,7 +59,7 @@ VALUES (:id, :account_id, :hint, :name, :rules, 0, 0, :now)
 INSERT INTO key_secret (digest, key_id, created_at) VALUES (:digest, :key_id, :now)
 
 -- name: key_by_secret
-SELECT api_key.account_id, api_key.id, api_key.rules, key_secret.expires_at
+SELECT /*shared*/ api_key.account_id, api_key.id, api_key.rules, key_secret.expires_at
 FROM key_secret JOIN api_key ON api_key.id = key_secret.key_id
 WHERE key_secret.digest = :digest AND api_key.revoked_at IS NULL
 

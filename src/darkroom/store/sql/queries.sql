@@ -14,7 +14,7 @@ INSERT INTO task (id, public_id, account_id, dialect, operation, model, engine, 
 VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :params, :inputs, :count, 'queued', 0,
     '', 0, 0, :priority, :run_at, :deadline, 0, :warnings, '[]', :price, 0, :parent_id, :parts, :metadata,
     :extra, :callbacks, :key_id, :idempotency_key, :request_digest, :created_at, :turn, :gate, 1)
-ON CONFLICT DO NOTHING RETURNING seq
+ON CONFLICT DO NOTHING RETURNING seq, id
 
 -- name: add_event
 INSERT INTO event (account_id, task_id, n, state, attempt, at)
@@ -40,11 +40,11 @@ SELECT 1 AS alive
 SELECT role, other FROM move WHERE role IN ('departed', 'arriving')
 
 -- name: task_by_public_id
-SELECT * FROM task WHERE public_id = :public_id
+SELECT /*shared*/ * FROM task WHERE public_id = :public_id
 
 -- name: glance
 -- What a repeated poll needs to know: whose task it is and whether it changed. A parent changes with its parts.
-SELECT account_id, version + CASE WHEN parts = 0 THEN 0 ELSE (
+SELECT /*shared*/ account_id, version + CASE WHEN parts = 0 THEN 0 ELSE (
     SELECT CAST(COALESCE(SUM(part.version), 0) AS BIGINT) FROM task AS part WHERE part.parent_id = task.id
 ) END AS version FROM task WHERE public_id = :public_id
 
@@ -53,7 +53,7 @@ SELECT id, public_id, request_digest, state, created_at FROM task
 WHERE account_id = :account_id AND idempotency_key = :idempotency_key
 
 -- name: children
-SELECT * FROM task WHERE parent_id = :parent_id ORDER BY seq
+SELECT /*shared*/ * FROM task WHERE parent_id = :parent_id ORDER BY seq
 
 -- name: tasks
 -- A page of an account's tasks, newest first, parents instead of their parts.
@@ -123,7 +123,7 @@ INSERT INTO webhook (id, account_id, url, lane, events, secret, failures, create
 VALUES (:id, :account_id, :url, :lane, :events, :secret, 0, :now)
 
 -- name: webhooks
-SELECT * FROM webhook WHERE account_id = :account_id ORDER BY created_at, id
+SELECT /*shared*/ * FROM webhook WHERE account_id = :account_id ORDER BY created_at, id
 
 -- name: webhook
 SELECT * FROM webhook WHERE id = :id
@@ -331,7 +331,7 @@ UPDATE task SET artifacts = '[]', expired_at = :now, expires_at = NULL, version 
 WHERE (id = :id OR parent_id = :id) AND expired_at IS NULL AND finished_at IS NOT NULL RETURNING id
 
 -- name: task_by_id
-SELECT * FROM task WHERE id = :id
+SELECT /*shared*/ * FROM task WHERE id = :id
 
 -- name: open_tasks
 -- A page of an account's unfinished tasks, oldest first, parents instead of their parts.

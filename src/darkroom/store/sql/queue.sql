@@ -55,7 +55,7 @@ WITH RECURSIVE head (seq) AS (
         ORDER BY next.engine, next.model, next.priority DESC, next.turn, next.seq LIMIT 1
     )) FROM head JOIN task ON task.seq = head.seq
 )
-SELECT (SELECT engine FROM task WHERE task.seq = head.seq) AS engine,
+SELECT /*shared*/ (SELECT engine FROM task WHERE task.seq = head.seq) AS engine,
     (SELECT model FROM task WHERE task.seq = head.seq) AS model,
     (SELECT priority FROM task WHERE task.seq = head.seq) AS priority,
     (SELECT turn FROM task WHERE task.seq = head.seq) AS turn,
@@ -143,7 +143,7 @@ WHERE account_id = :account_id AND parts = 0 AND gate < 3 AND finished_at IS NUL
 
 -- name: waiting_before
 -- The tasks that stand before a place, by engine and model, counted to a limit that keeps the answer cheap.
-SELECT COUNT(*) AS tasks FROM (
+SELECT /*shared*/ COUNT(*) AS tasks FROM (
     SELECT 1 FROM task WHERE state = 'queued' AND parts = 0 AND gate < 2 AND engine = :engine AND model = :model
         AND priority > :priority LIMIT :limit
 ) AS above

@@ -7,7 +7,7 @@ ON CONFLICT (name) DO UPDATE SET engines = excluded.engines, models = excluded.m
     slots = excluded.slots, version = excluded.version, seen_at = excluded.seen_at
 
 -- name: workers
-SELECT * FROM worker WHERE seen_at >= :since ORDER BY name
+SELECT /*shared*/ * FROM worker WHERE seen_at >= :since ORDER BY name
 
 -- name: forget_worker
 DELETE FROM worker WHERE name = :name
