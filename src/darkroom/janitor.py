@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from . import metrics
 from .clock import Clock, utc_now
@@ -17,6 +18,7 @@ from .results import Results
 from .retention import expire, remove_noted
 from .store import LAST, Store
 
+LEASES = 0.5  # seconds between looks for leases that have ended, and for tasks that wait too long
 AGAIN = 1.0  # seconds between looks whether the database is back
 
 
@@ -51,21 +53,28 @@ class Janitor:
         self._clock = clock
 
     async def run(self) -> None:
-        """Sweep now and then, for ever."""
+        """Sweep for ever: often for tasks, whose callers wait, and now and then for the rest."""
+        await asyncio.gather(self._repeat(self.sweep, LEASES), self._repeat(self._tidy, self._period))
+
+    async def _repeat(self, work: Callable[[], Awaitable[object]], pause: float) -> None:
+        """Do it again and again, with a pause of some seconds."""
         while True:
             try:
-                await self.sweep()
-                await self.sweep_results()
-                await self.remove_inputs()
-                await self.remove_deliveries()
-                await self._store.forget_workers(self._clock() - FORGOTTEN)
+                await work()
             except Exception as error:  # noqa: BLE001 - the janitor must outlive everything, or tasks are stuck
                 write_failure("janitor", error)
                 await self._answered()
-            await asyncio.sleep(self._period)
+                await asyncio.sleep(self._period)  # in which leases are renewed that ended meanwhile
+            await asyncio.sleep(pause)
+
+    async def _tidy(self) -> None:
+        await self.sweep_results()
+        await self.remove_inputs()
+        await self.remove_deliveries()
+        await self._store.forget_workers(self._clock() - FORGOTTEN)
 
     async def _answered(self) -> None:
-        """Return when the database answers: leases that ended meanwhile can be renewed before the next sweep."""
+        """Return when the database answers."""
         while True:
             try:
                 await self._store.ping()
