@@ -14,6 +14,7 @@ import footprint
 import polls
 import polls_postgres
 import queues
+import recovery
 import report
 import submits
 import tasks
@@ -26,7 +27,20 @@ def main() -> None:
     """Measure everything."""
     wrk.need_wrk()
     print(report.machine(), flush=True)
-    every = (polls, polls_postgres, submits, batches, tasks, queues, fairness, webhooks, waiting, footprint, busy)
+    every = (
+        polls,
+        polls_postgres,
+        submits,
+        batches,
+        tasks,
+        queues,
+        fairness,
+        recovery,
+        webhooks,
+        waiting,
+        footprint,
+        busy,
+    )
     rows = [row for measure in every for row in measure.measure()]
     print(report.table(rows))
     print(f"\nload average at the end: {os.getloadavg()[0]:.2f}")

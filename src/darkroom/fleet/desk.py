@@ -20,6 +20,7 @@ from .messages import PROTOCOL, Claim, Claimed, Done, Ended, Hello, Hints, Renew
 
 IDLE = 5.0  # seconds between looks at the queue without a hint
 HEARTBEAT = 5.0  # seconds between renewals of a lease at most; cancels are hinted at
+SHORTEST = 1.0  # seconds that a renewal has at least; the next one may find a connection that works
 PAUSE = 1.0  # seconds between tries to hear hints
 
 
@@ -78,7 +79,8 @@ class RemoteDesk:
         renewals, self._renewals, self._sending = self._renewals, [], None
         try:
             with self._noting():
-                verdicts = await self._link.ask("/renew", [renewal for renewal, _ in renewals], list[str])
+                told = [renewal for renewal, _ in renewals]
+                verdicts = await self._link.ask("/renew", told, list[str], max(SHORTEST, self.lease / 3000))
         except TaskError as error:
             for _, future in renewals:
                 if not future.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
@@ -40,10 +41,14 @@ class Link:
         await self._http.aclose()
         await self._outside.aclose()
 
-    async def ask(self, path: str, message: object, kind: type[T]) -> T:
-        """What the server answers to a message."""
-        async with self.open("POST", path, content=msgspec.json.encode(message)) as answer:
-            return understood(await answer.aread(), kind)
+    async def ask(self, path: str, message: object, kind: type[T], seconds: float = ANSWER) -> T:
+        """What the server answers to a message, within some seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                async with self.open("POST", path, content=msgspec.json.encode(message)) as answer:
+                    return understood(await answer.aread(), kind)
+        except TimeoutError as error:
+            raise away(self.server, f"no answer within {seconds:g} s") from error
 
     async def read(self, path: str, kind: type[T]) -> T:
         """What the server has to say."""
