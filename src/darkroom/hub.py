@@ -17,6 +17,7 @@ from .core.task import Task
 WORK = "work"  # a task became claimable
 CANCEL = "cancel"  # a running task was asked to stop
 WEBHOOK = "webhook"  # something is to be sent
+STOP = "stop"  # the server stops
 Listener = Callable[[Iterable[str] | None], None]
 CHANGED = ">"  # between an account and its task, in what nodes tell each other
 
@@ -76,6 +77,12 @@ class Hub:
     def closing(self) -> bool:
         """Whether callers who wait are to be answered now."""
         return self._closing
+
+    async def closed(self) -> None:
+        """Return when the server stops."""
+        with self.watch(STOP) as event:
+            while not self._closing:
+                await event.wait()
 
     def changed(self, task: Task) -> None:
         """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""

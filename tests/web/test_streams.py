@@ -64,6 +64,15 @@ async def test_a_stream_whose_task_is_deleted_ends_with_the_reason(server: Serve
     assert [event async for event in events] == [Code.NOT_FOUND.encode()]
 
 
+async def test_a_stream_ends_when_the_server_stops(server: Server, task: Task) -> None:
+    events = aiter(streamed(server.service, task, b"opening", say).body_iterator)
+    assert [await anext(events), await anext(events)] == [b"opening", COMMENT]
+    server.service.hub.close()
+    rest = [event async for event in events]
+    assert rest[-1] == Code.UNAVAILABLE.encode()
+    assert rest[:-1] in ([], [COMMENT])
+
+
 # Callers that go
 
 

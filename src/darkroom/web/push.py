@@ -27,7 +27,8 @@ from ..notices import Notices
 from ..service import Service
 from .headers import address_of
 
-POLICY_VIOLATION, INTERNAL_ERROR, TRY_AGAIN_LATER = 1008, 1011, 1013  # close codes of RFC 6455 and its registry
+# Close codes of RFC 6455 and its registry.
+POLICY_VIOLATION, INTERNAL_ERROR, RESTART, TRY_AGAIN_LATER = 1008, 1011, 1012, 1013
 REASON = 123  # bytes that the reason of a close may have
 UNREAD = 60.0  # seconds that a message may wait for its reader
 
@@ -69,11 +70,15 @@ class Push:
         await connection.accept()
         telling = asyncio.create_task(self._tell(socket, connection, wire, caller.account_id, after, key))
         hearing = asyncio.create_task(drain(connection))
-        await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (telling, hearing):
+        stopping = asyncio.create_task(self._service.hub.closed())
+        await asyncio.wait({telling, hearing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stops = stopping.done()
+        for task in (telling, hearing, stopping):
             task.cancel()
-        ended, _ = await asyncio.gather(telling, hearing, return_exceptions=True)
-        if isinstance(ended, TaskError):  # the database is away: who connects again goes on
+        ended, _, _ = await asyncio.gather(telling, hearing, stopping, return_exceptions=True)
+        if stops:
+            await connection.close(RESTART, "The server stops. Connect again.")
+        elif isinstance(ended, TaskError):  # the database is away: who connects again goes on
             write(Event.REQUEST_FAILED, level=level_of(ended), path=wire.path, reason=ended.detail or ended.message)
             await connection.close(TRY_AGAIN_LATER, reason(ended.message))
         elif isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):

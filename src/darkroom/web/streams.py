@@ -11,12 +11,13 @@ from collections.abc import AsyncGenerator, Callable
 from starlette.responses import StreamingResponse
 
 from ..core.commands import Get, TaskResult
-from ..core.errors import TaskError
+from ..core.errors import Code, TaskError
 from ..core.task import Task
 from ..dialects import EVENT_STREAM
 from ..service import Service
 
 QUIET = 10.0  # seconds without a byte that clients and proxies bear
+STOPS = "The server stops. The task goes on: ask for it again."
 COMMENT = b": the task runs\n\n"
 
 
@@ -30,9 +31,11 @@ def streamed(
         try:
             result = await service.get(task.account_id, Get(task.public_id, QUIET))
             while not result.task.state.final:
+                if service.hub.closing():
+                    raise TaskError(Code.UNAVAILABLE, STOPS, retry_after=5)
                 yield COMMENT
                 result = await service.get(task.account_id, Get(task.public_id, QUIET))
-        except TaskError as error:  # deleted meanwhile, or the database is gone
+        except TaskError as error:  # deleted meanwhile, the database is gone, or the server stops
             yield say(error)
             return
         yield say(result)
