@@ -11,8 +11,8 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 demo: $(READY)  ## three vendors' clients use a real server; pictures go to ./darkroom-demo
 	$(BIN)/darkroom demo
 
-test: $(READY)  ## the whole test suite, on SQLite, a real PostgreSQL and a real S3, one process a core
-	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadscope
+test: $(READY)  ## the whole test suite, on SQLite, a real PostgreSQL and a real S3; many tests wait, so one process more than cores
+	$(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))') --dist loadscope
 
 check: $(READY)  ## lint, formatting, types, import contracts
 	$(BIN)/ruff check

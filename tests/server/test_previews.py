@@ -14,11 +14,12 @@ from harness import Darkroom, until
 from PIL import Image
 
 PATIENCE = 120.0
-VIDEO = {
+VIDEO: dict[str, Any] = {
     "operation": "video.generate",
     "model": "procedural-video-v1",
     "params": {"prompt": "mountains at sunset", "duration": 8, "fps": 24, "resolution": "480p"},
 }
+SHORT = {**VIDEO, "params": {**VIDEO["params"], "duration": 3}}
 PLAIN = {"DARKROOM_DEFAULTS": "{}"}
 
 
@@ -29,8 +30,8 @@ def painter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Darkroom]:
         yield running
 
 
-def submitted(client: httpx.Client) -> str:
-    task_id: str = client.post("/api/tasks", json=VIDEO).json()["id"]
+def submitted(client: httpx.Client, video: dict[str, Any] = SHORT) -> str:
+    task_id: str = client.post("/api/tasks", json=video).json()["id"]
     return task_id
 
 
@@ -75,7 +76,7 @@ def test_followers_are_told_of_each_preview(painter: Darkroom) -> None:
 
 def test_a_canceled_task_leaves_no_preview(painter: Darkroom) -> None:
     client = painter.client()
-    task_id = submitted(client)
+    task_id = submitted(client, VIDEO)
     until(lambda: read(client, task_id)["preview_url"], seconds=PATIENCE)
     assert client.post(f"/api/tasks/{task_id}/cancel", timeout=PATIENCE).json()["state"] == "canceled"
     assert previews(painter) == []
@@ -83,7 +84,7 @@ def test_a_canceled_task_leaves_no_preview(painter: Darkroom) -> None:
 
 def test_a_preview_needs_its_signature_and_a_task_that_shows_something(painter: Darkroom) -> None:
     client = painter.client()
-    task_id = submitted(client)
+    task_id = submitted(client, VIDEO)
     until(lambda: read(client, task_id)["preview_url"], seconds=PATIENCE)
     link = read(client, task_id)["preview_url"]
     assert httpx.get(link.partition("?")[0]).status_code == 400

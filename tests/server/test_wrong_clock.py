@@ -19,7 +19,7 @@ from postgres import Postgres
 WRONG = Path(__file__).parents[1] / "wrong_clock"
 LEASE = 2  # seconds
 TASK = {"operation": "image.generate", "model": "fake"}
-LONG = {**TASK, "params": {"steps": 80, "step_ms": 100}}  # longer than leases and the janitor's rounds
+LONG = {**TASK, "params": {"steps": 40, "step_ms": 100}}  # longer than leases and the janitor's rounds
 
 
 @pytest.fixture(params=[600, -600], ids=["ahead", "behind"])

@@ -73,7 +73,7 @@ class MirrorSuite(EngineSuite):
         """Start the vendor, at an address that it keeps when it is restarted."""
         assert cls.name in mirrored(), f"there is no engine, or no dialect, of the name {cls.name!r}"
         cls._folder = tempfile.TemporaryDirectory()
-        flags = ("--workers", "2", "--port", str(free_port()))
+        flags = ("--workers", "8", "--port", str(free_port()))
         cls.server = Darkroom(Path(cls._folder.name), engines="fake", env=VENDOR, flags=flags)
         cls.server.start()
 
