@@ -63,6 +63,12 @@ def test_nonsense_is_refused(worker: httpx.Client, path: str, body: bytes) -> No
     assert answer.json()["code"] in ("invalid_input", "unsupported")
 
 
+@pytest.mark.parametrize("room", [0, -1, 1025, 10**12])
+def test_a_worker_wants_no_more_than_one_can_run(worker: httpx.Client, room: int) -> None:
+    answer = worker.post("/workers/claim", json={"worker": "one", "wish": {**WISH, "room": room}})
+    assert (answer.status_code, answer.json()["param"]) == (400, "room")
+
+
 def test_nobody_without_a_workers_key_may_say_anything(server: Darkroom) -> None:
     for key, status in ((None, 401), ("sk-wrong", 401), (server.key, 403)):
         client = server.client(key)

@@ -63,6 +63,7 @@ STATUS = {
     Code.STORAGE_FAILED: 503,
     Code.INTERNAL: 500,
 }
+MOST_TASKS = 1024  # in one claim: as many as a worker's `workers` may be
 MOST = 16 << 20  # bytes of a message
 MOST_OF_A_FILE = 16 << 30  # bytes of a result
 LONGEST_WAIT = 25.0  # seconds until a worker that waits for hints is answered
@@ -142,6 +143,8 @@ class Fleet:
 
     async def _claim(self, request: Request) -> Response:
         claim = heard(await whole(request), Claim)
+        if not 1 <= claim.wish.room <= MOST_TASKS:
+            raise TaskError(Code.INVALID_INPUT, f"A worker may want 1 to {MOST_TASKS} tasks at once.", param="room")
         desk, tasks = self.desk(claim.worker), []
         if claim.again:  # what an answer told that never arrived
             known = set(claim.holding)
