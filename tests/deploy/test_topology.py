@@ -131,7 +131,7 @@ def test_an_installation_survives_the_death_of_each_of_its_parts(installation: I
         installation.more(20)
 
         installation.pair.primary.kill()
-        time.sleep(1)
+        time.sleep(1)  # in which callers are refused, and ask again
         installation.pair.standby.promote()
         installation.more(20)
 
