@@ -117,8 +117,8 @@ async def wake(client: httpx.AsyncClient, ids: list[str], callers: list[Caller])
             sys.exit("waiting: a caller was told something before anything happened")
         begun = time.perf_counter()
         answer = await client.post(f"/api/tasks/{name}/cancel")
-        if answer.json()["state"] != "canceled":
-            sys.exit(f"waiting: the task was not canceled: {answer.text}")
+        if answer.status_code != 200 or answer.json()["state"] != "canceled":
+            sys.exit(f"waiting: the task was not canceled: {answer.status_code} {answer.text}")
         found.append(1000 * (await asyncio.wait_for(caller.told, 30) - begun))
     return found
 

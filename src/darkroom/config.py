@@ -96,7 +96,7 @@ class Settings:
     traces_url: str = field(default="", repr=False)
     ready_queue: int = 0
     drain_seconds: float = 0.0
-    max_connections: int = 4096
+    max_connections: int = 10_000
     moderators: tuple[str, ...] = ()
     moderation_url: str = field(default="", repr=False)
     moderation_key: str = field(default="", repr=False)
