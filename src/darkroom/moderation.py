@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from . import metrics
 from .core.errors import Code, TaskError
 from .core.task import Task
 from .log import Event, write
+from .plugins import entry_points
 
 LONGEST_REASON = 300  # characters
 
@@ -164,7 +164,7 @@ class ModerationService:
 
 def moderators(names: Sequence[str], url: str, key: str, seconds: float) -> list[Moderator]:
     """The functions that installed packages offer under these names, and the service; `ValueError` for unknown ones."""
-    offered = {entry.name: entry for entry in metadata.entry_points(group="darkroom.moderators")}
+    offered = {entry.name: entry for entry in entry_points("darkroom.moderators")}
     if unknown := [name for name in names if name not in offered]:
         raise ValueError(f"there is no moderator {unknown[0]!r}; there are: {', '.join(sorted(offered)) or 'none'}")
     found: list[Moderator] = [offered[name].load() for name in names]

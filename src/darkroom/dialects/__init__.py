@@ -12,7 +12,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
@@ -22,6 +21,7 @@ from ..core.commands import Command, Notice, Signature, TaskEvent, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.ids import new_key
 from ..core.task import Failure, File, State, Task
+from ..plugins import entry_points
 
 T = TypeVar("T")
 
@@ -336,7 +336,7 @@ def discover() -> tuple[Dialect, ...]:
     """Every dialect: the modules of this package, then those of installed plug-ins."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     found = [importlib.import_module(f"{__name__}.{name}").dialect for name in names]
-    found += [entry.load() for entry in metadata.entry_points(group="darkroom.dialects")]
+    found += [entry.load() for entry in entry_points("darkroom.dialects")]
     for dialect in found:
         if not isinstance(dialect, Dialect):
             raise TypeError(f"a dialect plug-in exports {type(dialect).__name__}, not a Dialect")

@@ -12,11 +12,11 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from ..core.catalog import Model
+from ..plugins import entry_points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +90,13 @@ class EngineSettings:
 def names() -> tuple[str, ...]:
     """Names of every engine that can be created."""
     own = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    plugged = (entry.name for entry in metadata.entry_points(group="darkroom.engines"))
+    plugged = (entry.name for entry in entry_points("darkroom.engines"))
     return tuple(sorted({*own, *plugged}))
 
 
 def create(name: str, settings: EngineSettings) -> Engine:
     """Make the engine of this name."""
-    for entry in metadata.entry_points(group="darkroom.engines"):
+    for entry in entry_points("darkroom.engines"):
         if entry.name == name:
             engine: Engine = entry.load()(settings)
             return engine
