@@ -18,6 +18,7 @@ import recovery
 import report
 import submits
 import tasks
+import two_servers
 import waiting
 import webhooks
 import wrk
@@ -30,6 +31,7 @@ def main() -> None:
     every = (
         polls,
         polls_postgres,
+        two_servers,
         submits,
         batches,
         tasks,

@@ -32,7 +32,7 @@ def measure() -> list[report.Row]:
     with servers.folder() as folder:
         seeded = seed(folder / "data", TASKS)
         with (
-            servers.darkroom(seeded.data, workers=2, pin=False) as running,
+            servers.darkroom(seeded.data, workers=2, core=None) as running,
             Client(running.address, seeded.key) as client,
         ):
             uvloop.run(polls(running.port, seeded, 1))

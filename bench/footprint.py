@@ -21,7 +21,7 @@ def measure() -> list[report.Row]:
         peers: list[tuple[float, float]] = []
         heavy: set[str] = set()
         for number in range(STARTS + 1):
-            with servers.darkroom(seeded.copy(folder / f"{number}").data, workers=2, pin=False) as running:
+            with servers.darkroom(seeded.copy(folder / f"{number}").data, workers=2, core=None) as running:
                 ours.append(cost(running))
                 heavy |= loaded(running.process.pid)
             with servers.fastapi("orm", seeded.database) as running:

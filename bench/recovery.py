@@ -36,7 +36,7 @@ def measure() -> list[report.Row]:
     with (
         mock.patch.dict(os.environ, SETTINGS),
         servers.folder() as folder,
-        servers.darkroom(folder, engines="fake", pin=False) as server,
+        servers.darkroom(folder, engines="fake", core=None) as server,
         ExitStack() as stack,
     ):
         waits = [wait - LEASE for wait in kill_workers(folder, server, stack)]

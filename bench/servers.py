@@ -47,14 +47,19 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def darkroom(
-    data: Path, *, workers: int = 0, engines: str = "procedural,opencv", pin: bool = True, database: str = ""
+    data: Path,
+    *,
+    workers: int = 0,
+    engines: str = "procedural,opencv",
+    core: int | None = SERVER,
+    database: str = "",
 ) -> Iterator[Running]:
     """`darkroom serve` on a data folder, and on SQLite unless a database is given."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("darkroom")), "serve", "--port", str(port), "--data", str(data)]
     environment = {"DARKROOM_DATABASE": database} if database else {}
     with server(
-        [*command, "--workers", str(workers), "--engines", engines], port, data / "server.log", environment, pin
+        [*command, "--workers", str(workers), "--engines", engines], port, data / "server.log", environment, core
     ) as it:
         yield it
 
@@ -82,12 +87,12 @@ def script(peer: str, database: Path, *, remember: bool = False) -> Iterator[Run
 
 @contextmanager
 def server(
-    command: list[str], port: int, log: Path, environment: Mapping[str, str], pin: bool = True
+    command: list[str], port: int, log: Path, environment: Mapping[str, str], core: int | None = SERVER
 ) -> Iterator[Running]:
-    """A process that answers HTTP on a port, pinned to the first core unless it may have all of them."""
+    """A process that answers HTTP on a port, pinned to a core unless it may have all of them."""
     begun = time.monotonic()
-    if pin:
-        command = ["taskset", "-c", str(SERVER), *command]
+    if core is not None:
+        command = ["taskset", "-c", str(core), *command]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **environment})
     try:
