@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .errors import Code, TaskError
@@ -57,8 +57,9 @@ class Param:
                 return value
             case "number" if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FINITE:
                 return value
-            case "string" if isinstance(value, str) and "\x00" not in value and not LONE_SURROGATE.search(value):
-                return value
+            case "string" if isinstance(value, str) and "\x00" not in value:
+                if value.isascii() or not LONE_SURROGATE.search(value):
+                    return value
             case "size" if isinstance(value, str) and SIZE.fullmatch(value):
                 return value
         raise self._refused(f"must be {WANTED.get(self.kind, f'a {self.kind}')}")
@@ -112,6 +113,10 @@ class Model:
     timeout: int = 600
     generative: bool = True
     pricing: Price | None = None
+    known: Mapping[str, Param] = field(init=False, repr=False, compare=False)  # its parameters by name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", {param.name: param for param in self.params})
 
     @property
     def rate(self) -> Price:
@@ -210,7 +215,7 @@ KNOBS = frozenset(
 
 def check_params(model: Model, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Check the caller's parameters against the model: (values with defaults filled in, warnings)."""
-    known = {param.name: param for param in model.params}
+    known = model.known
     warnings = []
     for name in given:
         if name in known:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -168,13 +168,15 @@ def event_name(state: State) -> str:
     return PREFIX + state
 
 
-def states_of(events: Iterable[str], param: str) -> tuple[State, ...]:
+def states_of(events: Collection[str], param: str) -> tuple[State, ...]:
     """The states that some event names mean, in their order; the final ones for none."""
+    if not events:
+        return ENDS
     wanted = set(events)
     if unknown := sorted(wanted - {event_name(state) for state in State}):
         known = ", ".join(event_name(state) for state in State)
         raise TaskError(Code.INVALID_INPUT, f"There is no event {unknown[0]!r}; there are {known}.", param=param)
-    return tuple(state for state in State if event_name(state) in wanted) or ENDS
+    return tuple(state for state in State if event_name(state) in wanted)
 
 
 def new_secret() -> str:

@@ -271,10 +271,12 @@ def update(dialect: Dialect, endpoint: Endpoint, wire: WireRequest, news: Update
 
 
 def with_key(command: Command, wire: WireRequest) -> Command:
-    """A submit with what is the same in every dialect: the key that makes it happen once, and where it came in."""
+    """A submit with what is the same in every dialect: the key that makes it happen once, and where it came in.
+
+    Each task of a batch was told that already.
+    """
     if isinstance(command, SubmitBatch):
-        tasks = tuple(replace(task, base_url=wire.base_url) for task in command.tasks)
-        return replace(command, tasks=tasks, idempotency_key=wire.headers.get("idempotency-key"))
+        return replace(command, idempotency_key=wire.headers.get("idempotency-key"))
     if isinstance(command, Submit):
         key = command.idempotency_key if command.idempotency_key is not None else wire.headers.get("idempotency-key")
         return replace(command, base_url=wire.base_url, idempotency_key=key)

@@ -6,8 +6,6 @@ Times are RFC 3339 in UTC, links are absolute and signed when they are read, err
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 
 from ...core.commands import (
@@ -69,15 +67,15 @@ PAGE = page_query(Field("state", "Tasks in this state only.", choices=tuple(Stat
 
 def submit(request: WireRequest) -> Command:
     """Create a task."""
-    return replace(asked(request.json(TaskBody)), wait=request.wait())
+    return asked(request.json(TaskBody), request.base_url, request.wait())
 
 
 def submit_batch(request: WireRequest) -> Command:
     """Create many tasks."""
-    return SubmitBatch(tuple(asked(body) for body in request.each(TaskBody)))
+    return SubmitBatch(tuple(asked(body, request.base_url) for body in request.each(TaskBody)))
 
 
-def asked(body: TaskBody) -> Submit:
+def asked(body: TaskBody, base_url: str, wait: float = 0) -> Submit:
     """A body as a command."""
     return Submit(
         operation=body.operation,
@@ -85,10 +83,12 @@ def asked(body: TaskBody) -> Submit:
         params=body.params,
         inputs=tuple(item.source() for item in body.inputs),
         count=body.count,
+        wait=wait,
         webhook=body.webhook,
         webhook_events=states_of(body.webhook_events, "webhook_events"),
         start_at=milliseconds(body.start_at, "start_at"),
         deadline=milliseconds(body.deadline, "deadline"),
+        base_url=base_url,
         metadata=body.metadata,
     )
 
