@@ -98,6 +98,8 @@ class Inputs:
 
     async def resolve(self, account_id: str, groups: tuple[tuple[Source, ...], ...]) -> tuple[tuple[File, ...], ...]:
         """Every source as a stored file, in place. The same source is fetched once."""
+        if not any(groups):
+            return ((),) * len(groups)
         files: dict[Source, File] = {}
         kept: list[File] = []
         try:

@@ -17,8 +17,7 @@ from darkroom.core.fairness import CREDIT, EVER, Sharing
 from darkroom.core.task import Gate, State, Task, Trigger
 from darkroom.positions import Positions
 from darkroom.store import Store
-from darkroom.store.queries import statements
-from darkroom.store.sqlite import bound
+from darkroom.store.queries import arguments, statements
 from darkroom.testing.databases import ENGINE, LEASE, NOW, new_family, new_task
 
 WHALE = 3_000
@@ -196,11 +195,12 @@ async def plans(url: str) -> dict[str, str]:
     """How the database carries the queries of the queue out."""
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:"))) as connection:
+            asked = [(name, statements()[name], params) for name, params in PROBES.items()]
             return {
                 name: "\n".join(
-                    row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements()[name].text}", bound(params))
+                    row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {each.numbered}", arguments(each, params))
                 )
-                for name, params in PROBES.items()
+                for name, each, params in asked
             }
     connection = await asyncpg.connect(url)
     try:

@@ -113,15 +113,12 @@ class Model:
     timeout: int = 600
     generative: bool = True
     pricing: Price | None = None
+    rate: Price = field(init=False, repr=False, compare=False)  # what results cost
     known: Mapping[str, Param] = field(init=False, repr=False, compare=False)  # its parameters by name
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", self.pricing or Price(self.price))
         object.__setattr__(self, "known", {param.name: param for param in self.params})
-
-    @property
-    def rate(self) -> Price:
-        """What results cost."""
-        return self.pricing or Price(self.price)
 
     def json_schema(self) -> dict[str, Any]:
         """The model's parameters as JSON Schema."""

@@ -70,7 +70,8 @@ def batch_script(
         [event_row(task.account_id, task.id, 1, State.QUEUED, 0, task.created_at) for task in tasks],
     )
     for task in tasks:
-        yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)
+        if task.callbacks:
+            yield from owe(task.callbacks, task.account_id, task.id, 1, State.QUEUED, task.created_at)
     ids = tuple(task.public_id for task in tasks)
     if key is not None:
         yield "add_batch", {"task_id": first.id, "public_ids": dump(ids)}

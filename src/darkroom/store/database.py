@@ -75,6 +75,12 @@ def storable(value: Any) -> Any:
     return value
 
 
+def storables(values: list[Any]) -> list[Any]:
+    """Many parameters as both databases take them."""
+    text = "".join([value for value in values if isinstance(value, str)])
+    return values if storable(text) is text else [storable(value) for value in values]
+
+
 def migrations(kind: str) -> list[tuple[int, str, str]]:
     """Numbered schema files of one kind of database, in order: (version, name, text)."""
     folder = resources.files(__package__).joinpath("sql", kind)

@@ -21,9 +21,9 @@ import asyncpg
 
 from ..core.errors import TaskError
 from .contended import COMBINED, Combined
-from .database import Params, Row, Script, storable
-from .queries import Statement
-from .set_based import SetBased, Values, one_by_one
+from .database import Params, Row, Script
+from .queries import Statement, values_of
+from .set_based import SetBased, one_by_one
 
 T = TypeVar("T")
 
@@ -229,13 +229,3 @@ class Steps:
         rows = values_of(statement, [each for turn in turns for each in turn.many or ()])
         await self._sets.for_each(self._connection, statement, rows)
         return [[] for _ in turns]
-
-
-def values_of(statement: Statement, asked: Sequence[Params]) -> list[Values]:
-    """The parameters of several, each in the order of their numbers."""
-    return [tuple(arguments(statement, params)) for params in asked]
-
-
-def arguments(statement: Statement, params: Params) -> list[Any]:
-    """Parameters in the order of their numbers."""
-    return [storable(params[name]) for name in statement.names]

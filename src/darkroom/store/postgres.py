@@ -17,10 +17,10 @@ import asyncpg
 
 from .database import SECONDS, Row, Script, Tell, silently
 from .hosts import Hosts, Line
-from .in_step import Begin, InStep, Steps, Turn, arguments, values_of
+from .in_step import Begin, InStep, Steps, Turn
 from .outage import UNAVAILABLE, Outage, unavailable
 from .postgres_schema import LONGEST_COMMAND, UnfinishedError, migrate
-from .queries import statements
+from .queries import arguments, statements, values_of
 from .set_based import SetBased
 from .shared_reads import SharedReads
 
@@ -90,7 +90,7 @@ class PostgresDatabase:
         """Run one reading query."""
         statement = self._statements[name]
         if statement.shared:
-            return await self._shared.read(statement, tuple(arguments(statement, params)))
+            return await self._shared.read(statement, arguments(statement, params))
         async with self._connection() as connection:
             rows: list[Row] = await connection.fetch(statement.positional, *arguments(statement, params))
             return rows

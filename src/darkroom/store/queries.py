@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
+
+from .database import Params, storable, storables
 
 NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 ONE_ROW = re.compile(r"\s+ON CONFLICT DO NOTHING RETURNING [\w, ]+$")  # half the time of an insert into SQLite
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+Values = tuple[Any, ...]
+INSERT = re.compile(
+    r"(?P<begin>INSERT INTO \w+ \([^()]*\)\s)VALUES \((?P<row>[^()]*)\)"
+    r"(?P<end>(?:\s+ON CONFLICT DO NOTHING)?(?:\s+RETURNING (?P<answer>[\w, ]+))?)"
+)
+MANY = 8  # records, from which on it is quicker to go by columns
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One query. `positional` is the text for asyncpg, whose parameters are numbered in the order of `names`.
+    """One query. `positional` is the text for asyncpg and `numbered` that for SQLite, with parameters in the order of
+    `names`.
 
     Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
     rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
@@ -25,6 +36,7 @@ class Statement:
     name: str
     text: str
     positional: str
+    numbered: str
     names: tuple[str, ...]
     locks: bool = False
     contended: bool = False
@@ -48,8 +60,15 @@ class Statement:
 
     @property
     def many(self) -> str:
-        """The text for many rows."""
-        return ONE_ROW.sub("", self.text)
+        """The text for many rows and SQLite."""
+        return ONE_ROW.sub("", self.numbered)
+
+    def together(self, rows: int) -> str | None:
+        """The text that inserts several rows at once into SQLite; `None` where it is no such insert."""
+        found = INSERT.fullmatch(self.text)
+        if found is None or PARAMETER.findall(found["row"]) != list(self.names):
+            return None
+        return found["begin"] + "VALUES " + ", ".join([f"({PARAMETER.sub('?', found['row'])})"] * rows)
 
     @property
     def positional_many(self) -> str:
@@ -73,5 +92,19 @@ def statement(name: str, block: str) -> Statement:
     names = tuple(dict.fromkeys(PARAMETER.findall(text)))
     locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
+    numbered = PARAMETER.sub(lambda match: f"?{names.index(match[1]) + 1}", text)
     locks, contended, shared = (mark in text for mark in ("/*for update*/", "/*contended*/", "/*shared*/"))
-    return Statement(name, text, positional, names, locks, contended, shared)
+    return Statement(name, text, positional, numbered, names, locks, contended, shared)
+
+
+def arguments(statement: Statement, params: Params) -> Values:
+    """Parameters in the order of their numbers."""
+    return tuple([storable(params[name]) for name in statement.names])
+
+
+def values_of(statement: Statement, asked: Sequence[Params]) -> list[Values]:
+    """The parameters of several, each in the order of their numbers. Of many, a column is looked at as a whole."""
+    if len(asked) < MANY or not statement.names:
+        return [arguments(statement, params) for params in asked]
+    columns = [storables([params[name] for params in asked]) for name in statement.names]
+    return list(zip(*columns, strict=True))

@@ -9,25 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
-from typing import Any
 
 import asyncpg
 import msgspec
 
 from .database import Row
-from .queries import PARAMETER, Statement
+from .queries import INSERT, PARAMETER, Statement, Values
 
 TOGETHER = 1_000  # records in one statement, at most
 
-INSERT = re.compile(
-    r"(?P<begin>INSERT INTO \w+ \([^()]*\)\s)VALUES \((?P<row>[^()]*)\)"
-    r"(?P<end>(?:\s+ON CONFLICT DO NOTHING)?(?:\s+RETURNING (?P<answer>[\w, ]+))?)"
-)
 UPDATE = re.compile(
     r"UPDATE (?P<table>\w+) SET (?P<set>.*?)\sWHERE id = :id\b(?P<guard>.*?)(?:\sRETURNING (?P<answer>.*))?", re.DOTALL
 )
 
-Values = tuple[Any, ...]
 Run = Callable[[asyncpg.Connection, Statement, Sequence[Values]], Awaitable[list[list[Row]]]]
 
 

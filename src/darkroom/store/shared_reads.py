@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from .database import Row
-from .queries import Statement
-from .set_based import SetBased, Values
+from .queries import Statement, Values
+from .set_based import SetBased
 
 TOGETHER = 256  # different reads in one statement, at most
 PATIENCE = 1.0  # seconds that others wait for one: a connection may be dead without anybody knowing
