@@ -36,11 +36,11 @@ class Statement:
     name: str
     text: str
     positional: str
-    numbered: str
     names: tuple[str, ...]
     locks: bool = False
     contended: bool = False
     shared: bool = False
+    numbered: str = ""
 
     @property
     def answers(self) -> bool:
@@ -65,8 +65,8 @@ class Statement:
 
     def together(self, rows: int) -> str | None:
         """The text that inserts several rows at once into SQLite; `None` where it is no such insert."""
-        found = INSERT.fullmatch(self.text)
-        if found is None or PARAMETER.findall(found["row"]) != list(self.names):
+        found = INSERT.fullmatch(ONE_ROW.sub("", self.text))
+        if found is None or found["end"] or PARAMETER.findall(found["row"]) != list(self.names):
             return None
         return found["begin"] + "VALUES " + ", ".join([f"({PARAMETER.sub('?', found['row'])})"] * rows)
 
@@ -94,7 +94,7 @@ def statement(name: str, block: str) -> Statement:
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
     numbered = PARAMETER.sub(lambda match: f"?{names.index(match[1]) + 1}", text)
     locks, contended, shared = (mark in text for mark in ("/*for update*/", "/*contended*/", "/*shared*/"))
-    return Statement(name, text, positional, numbered, names, locks, contended, shared)
+    return Statement(name, text, positional, names, locks, contended, shared, numbered)
 
 
 def arguments(statement: Statement, params: Params) -> Values:
