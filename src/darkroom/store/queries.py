@@ -64,11 +64,16 @@ class Statement:
         return ONE_ROW.sub("", self.numbered)
 
     def together(self, rows: int) -> str | None:
-        """The text that inserts several rows at once into SQLite; `None` where it is no such insert."""
+        """The text that inserts several rows at once into SQLite; `None` where it is no such insert.
+
+        OR FAIL, as whoever runs it takes back what a failed script has written: otherwise SQLite keeps a journal for
+        each statement, which costs as much as the rows.
+        """
         found = INSERT.fullmatch(ONE_ROW.sub("", self.text))
         if found is None or found["end"] or PARAMETER.findall(found["row"]) != list(self.names):
             return None
-        return found["begin"] + "VALUES " + ", ".join([f"({PARAMETER.sub('?', found['row'])})"] * rows)
+        begin = found["begin"].replace("INSERT", "INSERT OR FAIL", 1)
+        return begin + "VALUES " + ", ".join([f"({PARAMETER.sub('?', found['row'])})"] * rows)
 
     @property
     def positional_many(self) -> str:
