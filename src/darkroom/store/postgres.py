@@ -9,7 +9,7 @@ is not seen by anybody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
@@ -17,11 +17,11 @@ import asyncpg
 
 from .database import SECONDS, Row, Script, Tell, silently
 from .hosts import Hosts, Line
-from .in_step import Begin, InStep, Steps, Turn, arguments, values_of
+from .in_step import Begin, InStep, Steps, Turn
 from .outage import UNAVAILABLE, Outage, unavailable
 from .postgres_schema import LONGEST_COMMAND, UnfinishedError, migrate
 from .queries import statements
-from .set_based import SetBased
+from .set_based import SetBased, arguments
 from .shared_reads import SharedReads
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class PostgresDatabase:
         """Run one reading query."""
         statement = self._statements[name]
         if statement.shared:
-            return await self._shared.read(statement, tuple(arguments(statement, params)))
+            return await self._shared.read(statement, arguments(statement, params))
         async with self._connection() as connection:
             rows: list[Row] = await connection.fetch(statement.positional, *arguments(statement, params))
             return rows
@@ -227,11 +227,11 @@ class PostgresDatabase:
             name, params = next(script)
             while True:
                 statement = self._statements[name]
-                if isinstance(params, Mapping):
-                    rows = await connection.fetch(statement.positional, *arguments(statement, params))
-                else:
-                    await self._sets.for_each(connection, statement, values_of(statement, params))
+                if isinstance(params, list):
+                    await self._sets.for_each(connection, statement, params)
                     rows = []
+                else:
+                    rows = await connection.fetch(statement.positional, *arguments(statement, params))
                 name, params = script.send(rows)
         except StopIteration as done:
             result: T = done.value

@@ -19,7 +19,7 @@ class Statement:
 
     Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
     rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
-    `shared` is a read that is often made by several at once.
+    `last` inserts what nothing in a transaction reads; `shared` is a read that is often made by several at once.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Statement:
     names: tuple[str, ...]
     locks: bool = False
     contended: bool = False
+    last: bool = False
     shared: bool = False
 
     @property
@@ -73,5 +74,5 @@ def statement(name: str, block: str) -> Statement:
     names = tuple(dict.fromkeys(PARAMETER.findall(text)))
     locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
-    locks, contended, shared = (mark in text for mark in ("/*for update*/", "/*contended*/", "/*shared*/"))
-    return Statement(name, text, positional, names, locks, contended, shared)
+    marks = (f"/*{mark}*/" in text for mark in ("for update", "contended", "last", "shared"))
+    return Statement(name, text, positional, names, *marks)

@@ -181,11 +181,11 @@ def drive(connection: sqlite3.Connection, queries: dict[str, Statement], script:
     try:
         name, params = next(script)
         while True:
-            if isinstance(params, Mapping):
-                rows = connection.execute(queries[name].text, bound(params)).fetchall()
-            else:
+            if isinstance(params, list):
                 connection.executemany(queries[name].many, map(bound, params))
                 rows = []
+            else:
+                rows = connection.execute(queries[name].text, bound(params)).fetchall()
             name, params = script.send(rows)
     except StopIteration as done:
         result: T = done.value
