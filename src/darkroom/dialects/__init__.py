@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import uuid
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -267,7 +267,7 @@ def not_encoded(_result: Any, request: WireRequest) -> WireResponse:
 
 def new_id() -> str:
     """A random public id of 32 hex digits, for dialects whose vendor has no spelling of its own."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from .set_based import SetBased, arguments, one_by_one
 T = TypeVar("T")
 
 RUNNERS = 2  # transactions at once: while one is committed, the next one is begun
-TOGETHER = 64  # scripts in one transaction, at most
+TOGETHER = 128  # scripts in one transaction, at most
 
 Begin = Callable[[], Script[Any]]
 
