@@ -72,6 +72,19 @@ async def test_values_arrive_as_they_were_sent(connection):
     assert [row["seq"] for (row,) in added] == [row["seq"] for row in found]
 
 
+UNFIT = {"public_id": "nul \x00", "metadata": "half \ud83d of a pair", "extra": "\\u0000 is text"}
+
+
+async def test_what_cannot_be_stored_is_replaced_and_the_rest_stays(connection):
+    statement = statements()["add_task"]
+    fit, unfit = ({**task_params(new_task(), None, None), "turn": 0, "gate": 0} for _ in range(2))
+    for name, value in UNFIT.items():
+        await SetBased().answers(connection, statement, [fit, {**unfit, name: value}])
+        (row,) = await connection.fetch("DELETE FROM task WHERE id = $1 RETURNING *", unfit["id"])
+        assert row[name] == {"public_id": "nul \ufffd", "metadata": "half ? of a pair"}.get(name, value)
+        assert row["model"] == unfit["model"]
+
+
 async def test_what_is_there_already_gets_no_row(connection):
     statement = statements()["add_task"]
     tasks = [{**task_params(new_task(), key, None), "turn": 0, "gate": 0} for key in ("a", "b", "a", None, None)]
