@@ -198,7 +198,7 @@ class Service:
             await self.inputs.discard(fetched(command, tasks))
             return await self.own_task(account_id, made.public_id)
         write(Event.TASK_SUBMITTED, task=tasks[0].id, dialect=dialect.name, model=tasks[0].model)
-        metrics.SUBMITTED.labels(dialect.name, tasks[0].model).inc(len(tasks) - bool(tasks[1:]))
+        metrics.series(metrics.SUBMITTED, dialect.name, tasks[0].model).inc(len(tasks) - bool(tasks[1:]))
         self.hub.notify(WORK, account_id, *((WEBHOOK,) if tasks[0].callbacks else ()))
         return as_family(made.tasks)
 

@@ -17,9 +17,11 @@ from darkroom.core.errors import Code, TaskError
 from darkroom.core.fairness import length
 from darkroom.core.task import File, State, Trigger
 from darkroom.store import Store, Verdict
+from darkroom.store.credits import entry_row
 from darkroom.store.database import connect
 from darkroom.store.in_step import RUNNERS, Steps, StuckError
 from darkroom.store.queries import statements
+from darkroom.store.scripts import event_row
 from darkroom.store.set_based import SetBased
 from darkroom.testing.databases import LEASE, NOW, check_sums, new_family, new_task
 
@@ -280,6 +282,42 @@ async def test_those_who_change_one_row_by_the_same_query_take_turns(store, url)
     assert await together(store, url, *beats) == [Verdict.CONTINUE] * 3
     found = await store.task_of_id(running.id)
     assert (found.progress, found.lease_until) == (30, NOW + 20 + LEASE)
+
+
+def line(task_id: str, number: int):
+    """Scripts that write a line of the ledger and one of the history."""
+
+    def script():
+        yield "lock_purses", {"id": "nobody"}
+        yield "add_event", event_row("nobody", task_id, number, State.QUEUED, 0, NOW)
+        yield "add_entry", [entry_row("nobody", ledger.grant(number), NOW, None, None)]
+        return (yield "events", {"task_id": task_id})
+
+    return script
+
+
+async def test_what_nobody_reads_is_written_in_the_end_by_one_statement(store, url):
+    connection = await asyncpg.connect(url)
+    said: list[str] = []
+    with connection.query_logger(lambda record: said.append(record.query)):
+        async with connection.transaction():
+            await Steps(connection, statements(), SetBased()).run([line("task", number) for number in range(1, 9)])
+    assert [query for query in said if "INSERT" in query] == said[-1:]
+    for table, column in (("event", "n"), ("entry", "free")):
+        rows = await connection.fetch(f"SELECT {column} FROM {table} WHERE account_id = 'nobody' ORDER BY seq")
+        assert [row[0] for row in rows] == list(range(1, 9))
+    await connection.close()
+
+
+async def test_who_writes_a_line_that_is_there_already_fails_alone(store, url):
+    scripts = [line("first", 1), line("second", 1), line("first", 1), line("third", 1)]
+    answers = await together(store, url, *(store._database.write(script) for script in scripts))
+    refused = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert [type(error) for error in refused] == [asyncpg.UniqueViolationError]
+    assert [len(await store.events(task)) for task in ("first", "second", "third")] == [1, 1, 1]
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT COUNT(*) FROM entry") == 3
+    await connection.close()
 
 
 FILE = File("file-1", "inputs/file-1", "image/png", 10, 4, 4)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 CREDIT = 1_000  # units of virtual time that a credit takes at weight 1
 DEAREST = 10**9  # credits beyond which a task counts no more
@@ -20,8 +21,7 @@ LIGHTEST, HEAVIEST = 0.01, 100.0  # weights that an account may have
 EVER = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where a task stands: the least is the next to be run."""
 
     rank: int  # its priority below 0

@@ -8,9 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import Code
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as unchanged
+else:
+
+    def unchanged(*, frozen: bool, **options: bool) -> Any:  # noqa: ARG001 - the type checker sees to that
+        """A dataclass of many fields that nobody changes. Frozen by Python, one takes nine times as long to make."""
+        return dataclass(**options)
 
 
 class State(StrEnum):
@@ -143,7 +151,7 @@ class Callbacks:
     to: tuple[Callback, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanged(frozen=True, slots=True, kw_only=True)
 class Task:
     """One request for media. Times are integers of UTC milliseconds, credits are integers.
 

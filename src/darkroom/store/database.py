@@ -6,7 +6,7 @@ thread and an asynchronous one alike, does no I/O of its own, and rolls back as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from importlib import resources
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 Row = Any  # sqlite3.Row or asyncpg.Record: read by column name or position
 Params = Mapping[str, Any]
-Query = tuple[str, Params | Sequence[Params]]  # several: the query runs for each, and its rows are not sent
+Query = tuple[str, Params | list[dict[str, Any]]]  # several: the query runs for each, and its rows are not sent
 Script = Generator[Query, list[Row], T]
 Tell = Callable[[str | None, float], None]
 SECONDS = 60.0  # that a server has to answer a command, where nobody waits who would not

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import asyncpg
@@ -22,13 +23,13 @@ import asyncpg
 from ..core.errors import TaskError
 from .contended import COMBINED, Combined
 from .database import Params, Row, Script
-from .queries import Statement, values_of
+from .queries import Statement, arguments
 from .set_based import SetBased, one_by_one
 
 T = TypeVar("T")
 
 RUNNERS = 2  # transactions at once: while one is committed, the next one is begun
-TOGETHER = 64  # scripts in one transaction, at most
+TOGETHER = 128  # scripts in one transaction, at most
 
 Begin = Callable[[], Script[Any]]
 
@@ -37,10 +38,11 @@ Begin = Callable[[], Script[Any]]
 class Turn:
     """A script that runs: the query that it wants next, or how it ended."""
 
+    number: int  # among those of its transaction
     script: Script[Any]
     name: str | None = None  # of the query; `None` when it has ended
     one: Params = field(default_factory=dict)
-    many: Sequence[Params] | None = None
+    many: list[dict[str, Any]] | None = None
     result: Any = None
     error: BaseException | None = None
     locks: list[tuple[Any, ...]] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Turn:
         except BaseException as error:  # noqa: BLE001 - its caller gets it
             self.error = error
         else:
-            self.one, self.many = (params, None) if isinstance(params, Mapping) else ({}, params)
+            self.one, self.many = ({}, params) if isinstance(params, list) else (params, None)
 
 
 class StuckError(Exception):
@@ -152,37 +154,50 @@ class Steps:
         self._connection = connection
         self._statements = statements
         self._sets = sets
+        self._wanted: defaultdict[tuple[bool, str, bool], list[Turn]] = defaultdict(list)
         self._locked: dict[tuple[Any, ...], Turn] = {}
+        self._held_up: list[Turn] = []  # their rows are locked
+        self._last: defaultdict[str, list[Params]] = defaultdict(list)
+        self._failed = False
 
     async def run(self, scripts: list[Begin]) -> list[Turn]:
         """Run scripts to their ends, or until the first fails. Rolled back by the caller if one of them failed."""
-        turns = [Turn(script()) for script in scripts]
+        turns = [Turn(number, script()) for number, script in enumerate(scripts)]
         for turn in turns:
-            turn.go_on(None)
-        while any(turn.name for turn in turns) and not any(turn.error for turn in turns):
-            await self._step([(turn.name, turn) for turn in turns if turn.name])
+            self._go_on(turn, None)
+        while (self._wanted or self._held_up) and not self._failed:
+            await self._step()
+        if not self._failed:
+            added = {self._statements[name]: rows for name, rows in self._last.items()}
+            await self._sets.add(self._connection, added)
         for turn in turns:
             turn.script.close()
         return turns
 
-    async def _step(self, turns: list[tuple[str, Turn]]) -> None:
-        """Carry out one query, for all scripts that want it."""
-        wanted: defaultdict[tuple[bool, str, bool], list[Turn]] = defaultdict(list)
-        for name, turn in turns:
-            statement = self._statements[name]
-            if not statement.locks or self._locks(turn, (name, *sorted(turn.one.items()))):
-                # Rows that many want come last, all at once and in one order: so no two transactions hold what the
-                # other one waits for, and none holds them longer than it must.
-                wanted[statement.contended, name, turn.many is not None].append(turn)
-        if not wanted:
-            raise StuckError
-        (_, name, several), ready = min(wanted.items())
-        answers = await (self._many if several else self._each)(self._statements[name], ready)
-        for turn, rows in zip(ready, answers, strict=True):
-            turn.go_on(rows)
-            if turn.name is None:
-                for lock in turn.locks:
-                    del self._locked[lock]
+    def _go_on(self, turn: Turn, rows: list[Row] | None) -> None:
+        """Let a script go on to its next query; what is only to be inserted can wait for that of all others."""
+        turn.go_on(rows)
+        while turn.name is not None and self._statements[turn.name].last:
+            self._last[turn.name] += [turn.one] if turn.many is None else turn.many
+            turn.go_on([])
+        if turn.name is not None:
+            self._want(turn.name, turn)
+            return
+        self._failed = self._failed or turn.error is not None
+        for lock in turn.locks:
+            del self._locked[lock]
+        if turn.locks:
+            held_up, self._held_up = self._held_up, []
+            for other in held_up:
+                self._want(str(other.name), other)
+
+    def _want(self, name: str, turn: Turn) -> None:
+        """Note what a script waits for: its query, or before that a row."""
+        statement = self._statements[name]
+        if statement.locks and not self._locks(turn, (name, *sorted(turn.one.items()))):
+            self._held_up.append(turn)
+        else:
+            self._wanted[statement.contended, name, turn.many is not None].append(turn)
 
     def _locks(self, turn: Turn, row: tuple[Any, ...]) -> bool:
         """Whether a script gets a row to itself: not while another script of this transaction has it."""
@@ -191,17 +206,32 @@ class Steps:
             turn.locks.append(row)
         return holder is turn
 
+    async def _step(self) -> None:
+        """Carry out one query, for all scripts that want it.
+
+        Rows that many want come last, all at once and in one order: so no two transactions hold what the other one
+        waits for, and none holds them longer than it must.
+        """
+        if not self._wanted:
+            raise StuckError
+        wanted = _, name, several = min(self._wanted)
+        ready = sorted(self._wanted.pop(wanted), key=attrgetter("number"))
+        answers = await (self._many if several else self._each)(self._statements[name], ready)
+        for turn, rows in zip(ready, answers, strict=True):
+            self._go_on(turn, rows)
+
     async def _each(self, statement: Statement, turns: list[Turn]) -> list[list[Row]]:
         """The rows of one query for each script."""
         if statement.contended:
             return await self._contended(statement, COMBINED[statement.name], turns)
-        asked = values_of(statement, [turn.one for turn in turns])
+        asked = [turn.one for turn in turns]
         if not statement.reads:
             return await self._sets.answers(self._connection, statement, asked)
-        different = list(dict.fromkeys(asked))
-        found = await self._sets.answers(self._connection, statement, different)
+        values = [arguments(statement, params) for params in asked]
+        different = dict(zip(values, asked, strict=True))
+        found = await self._sets.answers(self._connection, statement, list(different.values()))
         rows = dict(zip(different, found, strict=True))
-        return [rows[values] for values in asked]
+        return [rows[each] for each in values]
 
     async def _contended(self, statement: Statement, combined: Combined, turns: list[Turn]) -> list[list[Row]]:
         """The same of rows that several of them change: at once or, where that cannot be, one after the other."""
@@ -210,7 +240,7 @@ class Steps:
             groups[combined.key(turn.one)].append(turn)
         keys = sorted(groups)  # everybody locks them in this order
         merged = [combined.merge([turn.one for turn in groups[key]]) for key in keys]
-        found = await one_by_one(self._connection, statement, values_of(statement, merged))
+        found = await one_by_one(self._connection, statement, merged)
         answers: dict[Turn, list[Row]] = {}
         alone: list[Turn] = []
         for key, rows in zip(keys, found, strict=True):
@@ -220,12 +250,12 @@ class Steps:
                 answers.update((turn, [share]) for turn, share in zip(group, shares, strict=True))
             elif len(group) > 1:
                 alone += group
-        found = await one_by_one(self._connection, statement, values_of(statement, [turn.one for turn in alone]))
+        found = await one_by_one(self._connection, statement, [turn.one for turn in alone])
         answers.update(zip(alone, found, strict=True))
         return [answers.get(turn, []) for turn in turns]
 
     async def _many(self, statement: Statement, turns: list[Turn]) -> list[list[Row]]:
         """One query for the many rows of each script."""
-        rows = values_of(statement, [each for turn in turns for each in turn.many or ()])
+        rows = [each for turn in turns for each in turn.many or ()]
         await self._sets.for_each(self._connection, statement, rows)
         return [[] for _ in turns]

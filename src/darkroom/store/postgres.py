@@ -9,7 +9,7 @@ is not seen by anybody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 
@@ -20,7 +20,7 @@ from .hosts import Hosts, Line
 from .in_step import Begin, InStep, Steps, Turn
 from .outage import UNAVAILABLE, Outage, unavailable
 from .postgres_schema import LONGEST_COMMAND, UnfinishedError, migrate
-from .queries import arguments, statements, values_of
+from .queries import arguments, statements
 from .set_based import SetBased
 from .shared_reads import SharedReads
 
@@ -227,11 +227,11 @@ class PostgresDatabase:
             name, params = next(script)
             while True:
                 statement = self._statements[name]
-                if isinstance(params, Mapping):
-                    rows = await connection.fetch(statement.positional, *arguments(statement, params))
-                else:
-                    await self._sets.for_each(connection, statement, values_of(statement, params))
+                if isinstance(params, list):
+                    await self._sets.for_each(connection, statement, params)
                     rows = []
+                else:
+                    rows = await connection.fetch(statement.positional, *arguments(statement, params))
                 name, params = script.send(rows)
         except StopIteration as done:
             result: T = done.value

@@ -17,7 +17,7 @@ WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 Values = tuple[Any, ...]
 INSERT = re.compile(
-    r"(?P<begin>INSERT INTO \w+ \([^()]*\)\s)VALUES \((?P<row>[^()]*)\)"
+    r"(?P<begin>INSERT (?:/\*last\*/ )?INTO \w+ \([^()]*\)\s)VALUES \((?P<row>[^()]*)\)"
     r"(?P<end>(?:\s+ON CONFLICT DO NOTHING)?(?:\s+RETURNING (?P<answer>[\w, ]+))?)"
 )
 MANY = 8  # records, from which on it is quicker to go by columns
@@ -30,7 +30,7 @@ class Statement:
 
     Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
     rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
-    `shared` is a read that is often made by several at once.
+    `last` inserts what nothing in a transaction reads; `shared` is a read that is often made by several at once.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Statement:
     names: tuple[str, ...]
     locks: bool = False
     contended: bool = False
+    last: bool = False
     shared: bool = False
     numbered: str = ""
 
@@ -98,8 +99,8 @@ def statement(name: str, block: str) -> Statement:
     locked = text.replace("/*skip locked*/", "FOR UPDATE SKIP LOCKED").replace("/*for update*/", "FOR UPDATE")
     positional = PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", locked)
     numbered = PARAMETER.sub(lambda match: f"?{names.index(match[1]) + 1}", text)
-    locks, contended, shared = (mark in text for mark in ("/*for update*/", "/*contended*/", "/*shared*/"))
-    return Statement(name, text, positional, names, locks, contended, shared, numbered)
+    locks, contended, last, shared = (f"/*{mark}*/" in text for mark in ("for update", "contended", "last", "shared"))
+    return Statement(name, text, positional, names, locks, contended, last, shared, numbered)
 
 
 def arguments(statement: Statement, params: Params) -> Values:

@@ -73,7 +73,7 @@ class SharedReads:
             group = [(values, kind.waiting.pop(values)) for values in list(kind.waiting)[:TOGETHER]]
             try:
                 async with self._connection() as connection:
-                    asked = [values for values, _ in group]
+                    asked = [dict(zip(kind.statement.names, values, strict=True)) for values, _ in group]
                     answers = await self._sets.answers(connection, kind.statement, asked)
             except Exception as error:  # noqa: BLE001 - those who asked get it
                 for _, futures in group:

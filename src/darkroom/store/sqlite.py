@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -185,11 +185,11 @@ def drive(connection: sqlite3.Connection, queries: dict[str, Statement], script:
         name, params = next(script)
         while True:
             statement = queries[name]
-            if isinstance(params, Mapping):
-                rows = connection.execute(statement.numbered, arguments(statement, params)).fetchall()
-            else:
+            if isinstance(params, list):
                 run_for_all(connection, statement, values_of(statement, params))
                 rows = []
+            else:
+                rows = connection.execute(statement.numbered, arguments(statement, params)).fetchall()
             name, params = script.send(rows)
     except StopIteration as done:
         result: T = done.value

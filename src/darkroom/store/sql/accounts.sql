@@ -24,7 +24,7 @@ WHERE id = :account_id AND free + paid >= :draw RETURNING drawn_free
 
 -- name: add_entry
 -- A ledger line; no row when the task already has one of this kind.
-INSERT INTO entry (account_id, task_id, public_id, kind, free, paid, held, bank, revenue, created_at)
+INSERT /*last*/ INTO entry (account_id, task_id, public_id, kind, free, paid, held, bank, revenue, created_at)
 VALUES (:account_id, :task_id, :public_id, :kind, :free, :paid, :held, :bank, :revenue, :now)
 ON CONFLICT DO NOTHING RETURNING seq
 

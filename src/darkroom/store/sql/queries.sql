@@ -17,7 +17,7 @@ VALUES (:id, :public_id, :account_id, :dialect, :operation, :model, :engine, :pa
 ON CONFLICT DO NOTHING RETURNING seq, id
 
 -- name: add_event
-INSERT INTO event (account_id, task_id, n, state, attempt, at)
+INSERT /*last*/ INTO event (account_id, task_id, n, state, attempt, at)
 VALUES (:account_id, :task_id, :n, :state, :attempt, :now)
 
 -- name: events
