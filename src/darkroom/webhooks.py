@@ -107,7 +107,7 @@ class Webhooks:
         due_at = min([*later, *([self._due] if self._due is not None else [])], default=None)
         self._after, self._due = (lanes[-1][0], due_at) if more else ("", None)
         for lane in self._lanes.idle(time.monotonic()):
-            await self._sender.forget(lane)
+            self._sender.forget(lane)
         if more:
             return 0.0
         return IDLE if due_at is None else min(IDLE, max(GATHER, due_at - time.monotonic()))
