@@ -46,7 +46,7 @@ class Sender:
     async def post(self, lane: str, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> Outcome:
         """What came of one request to a URL that is written as `receiver` does."""
         place = urlsplit(url)
-        target = f"{place.path or '/'}?{place.query}" if place.query else place.path or "/"
+        target = (place.path or "/") + (f"?{place.query}" if place.query else "")
         lines = [f"POST {target} HTTP/1.1", f"Host: {place.netloc}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers]
         request = "\r\n".join((*lines, "", "")).encode("ascii") + body
