@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
         """What a request is answered, or `BrokenError`. A caller who gives up ends the connection."""
         assert self._transport is not None
         self.usable = False
+        if self._transport.is_closing():  # it ended before anybody could use it
+            raise SilentError
         self._answered = asyncio.get_running_loop().create_future()
         self._read = 0
         self._expect_head()
@@ -129,5 +131,7 @@ class Connection(asyncio.Protocol):
             self._expect_head()
             return
         assert self._transport is not None
-        self.usable = self._parser.should_keep_alive() and not self._transport.get_write_buffer_size()
         waiting.set_result(Answer(self._status, self._retry_after))
+        self.usable = self._parser.should_keep_alive() and not self._transport.get_write_buffer_size()
+        if not self.usable:
+            self.close()

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from receivers import Receiver, cut, receiving
 
-from darkroom.connection import LONGEST
+from darkroom.connection import LONGEST, Connection, SilentError
 from darkroom.core.webhooks import Kind, Outcome
 from darkroom.reach import Reach
 from darkroom.sending import Sender
@@ -182,20 +182,52 @@ async def test_what_comes_later_without_being_asked_for_answers_no_request(
     assert receiver.connections == 2
 
 
-async def test_who_does_not_answer_in_time_is_hung_up_on() -> None:
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (b"", "The receiver did not answer within 0.2 seconds."),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "The receiver did not answer within 0.2 seconds."),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "The receiver did not answer within 0.2 seconds."),
+        (b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", None),
+        (b"HTTP/1.0 204 No Content\r\n\r\n", None),
+    ],
+    ids=["silence", "an interim answer", "no end", "the last answer", "an old version"],
+)
+async def test_a_connection_that_is_of_no_use_any_more_is_ended(answer: bytes, outcome: str | None) -> None:
     hung_up = asyncio.Event()
 
     async def read_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(answer)
             await reader.read()
         hung_up.set()
         writer.close()
 
     async with await asyncio.start_server(read_to_the_end, "127.0.0.1", 0) as server, asyncio.timeout(30):
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-        outcome = await Sender(Reach(["127.0.0.0/8"]), timeout=0.2).post("lane", url, (), b"{}")
+        sender = Sender(Reach(["127.0.0.0/8"]), timeout=0.2 if outcome else 20.0)
+        tried = await sender.post("lane", url, (), b"{}")
         await hung_up.wait()
-    assert (outcome.kind, "within 0.2 seconds" in outcome.error) == (Kind.FAILED, True)
+    assert tried.error == outcome
+
+
+@on_both_loops
+def test_a_connection_that_ended_before_it_was_used_says_so_at_once(loop_factory: Loop) -> None:
+    async def tried() -> None:
+        loop = asyncio.get_running_loop()
+        async with receiving() as receiver, asyncio.timeout(30):
+            transport, connection = await loop.create_connection(Connection, "127.0.0.1", receiver.port)
+            while not receiver._writers:
+                await asyncio.sleep(0.01)
+            await receiver.close()
+            while not transport.is_closing():
+                await asyncio.sleep(0.01)
+            with pytest.raises(SilentError):
+                await connection.ask(b"POST / HTTP/1.1\r\n\r\n")
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(tried())
 
 
 async def test_nothing_is_left_open(receiver: Receiver) -> None:
