@@ -7,7 +7,7 @@ Narrow lanes together have at most half of the window, however many they are: th
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -37,10 +37,10 @@ class Lanes:
 
     def __init__(self, closed: float = CLOSED) -> None:
         self._closed = closed
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
 
     def __getitem__(self, name: str) -> Lane:
-        return self._lanes.setdefault(name, Lane())
+        return self._lanes[name]
 
     def rooms(self, due: Iterable[str], now: float) -> dict[str, int]:
         """How many requests may be begun in each lane in which something is due; those that waited longest first."""
@@ -51,8 +51,8 @@ class Lanes:
             narrow_left -= lane.under_way if lane.limit <= NARROW else 0
             accounts[owner(name)] += lane.under_way
         rooms: dict[str, int] = {}
-        for name in sorted(due, key=lambda name: self[name].used):
-            lane = self[name]
+        for name in sorted(due, key=lambda name: self._lanes[name].used):
+            lane = self._lanes[name]
             narrow = lane.limit <= NARROW
             account_left = ACCOUNT_SHARE - accounts[owner(name)]
             room = min(lane.limit - lane.under_way, left, account_left, narrow_left if narrow else left)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable
 from types import MappingProxyType
+from urllib.parse import SplitResult, urlsplit
 
-import httpcore
 import httpx
 
+from .connection import Answer, BrokenError, Connection, SilentError
 from .core.errors import Code, TaskError
 from .core.webhooks import Kind, Outcome
-from .reach import AddressRefusedError, Guarded, HostUnknownError, Reach
+from .reach import AddressRefusedError, HostUnknownError, Reach
 
 KEEP = 4.0  # seconds that an idle connection is kept: less than the 5 s after which common servers close theirs
-CONNECT_TIMEOUT = 5.0  # seconds for one address; a host may have several
-ANSWER = 4096  # bytes that are read of an answer
+CONNECT_TIMEOUT = 5.0  # seconds for one address, with its TLS; a host may have several
 LONGEST_URL = 2048  # characters
 BUSY = frozenset({429, 502, 503, 504})  # answers for a receiver as a whole
 PORTS = MappingProxyType({"http": 80, "https": 443})
@@ -35,72 +36,84 @@ class Sender:
 
     def __init__(self, reach: Reach, timeout: float = 15.0, authorities: str = "") -> None:
         self.timeout = timeout
-        self._backend = Guarded(reach)
+        self._reach = reach
         self._tls = httpx.create_ssl_context(trust_env=False)
+        self._tls.set_alpn_protocols(["http/1.1"])
         if authorities:
             trust(self._tls, authorities)
-        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self._idle: dict[str, list[tuple[float, Connection]]] = {}  # since when, the latest last
 
-    async def post(self, lane: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Outcome:
-        """What came of one request."""
-        target = httpx.URL(url)
-        request = httpcore.Request(
-            "POST",
-            httpcore.URL(scheme=target.scheme, host=target.raw_host, port=target.port, target=target.raw_path),
-            headers=[("Host", target.netloc.decode("ascii")), ("Content-Length", str(len(body))), *headers],
-            content=body,
-            extensions={"timeout": {"connect": CONNECT_TIMEOUT}},
-        )
+    async def post(self, lane: str, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> Outcome:
+        """What came of one request to a URL that is written as `receiver` does."""
+        place = urlsplit(url)
+        target = (place.path or "/") + (f"?{place.query}" if place.query else "")
+        lines = [f"POST {target} HTTP/1.1", f"Host: {place.netloc}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        request = "\r\n".join((*lines, "", "")).encode("ascii") + body
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._exchange(lane, request)
-        except (TimeoutError, httpcore.TimeoutException):
+                return outcome_of(await self._exchange(lane, place, request))
+        except TimeoutError:
             return failed(f"The receiver did not answer within {self.timeout:g} seconds.")
         except HostUnknownError:
             return failed("The host of the URL cannot be found.")
         except AddressRefusedError:
             return failed("The URL leads into a private or reserved network, which is not allowed.")
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            connecting = isinstance(error, httpcore.ConnectError)
-            return failed(
-                "The receiver cannot be reached, or its certificate is not valid."
-                if connecting
-                else "The receiver broke off the connection, or does not speak HTTP."
-            )
+        except OSError:  # `ssl.SSLError` is one
+            return failed("The receiver cannot be reached, or its certificate is not valid.")
+        except BrokenError:
+            return failed("The receiver broke off the connection, or does not speak HTTP.")
 
-    async def _exchange(self, lane: str, request: httpcore.Request) -> Outcome:
-        try:
-            response = await self._pool(lane).handle_async_request(request)
-        except AttributeError as error:  # anyio's word under uvloop for a connection that ended as soon as it was made
-            raise httpcore.ReadError from error
-        try:
-            read = 0
-            async for chunk in response.aiter_stream():
-                read += len(chunk)
-                if read > ANSWER:
-                    break  # the connection is closed with it
-            return outcome_of(response)
-        finally:
-            await response.aclose()
+    async def _exchange(self, lane: str, place: SplitResult, request: bytes) -> Answer:
+        connection = self._idle_connection(lane)
+        if connection is not None:
+            try:
+                return await self._ask(lane, connection, request)
+            except SilentError:  # the receiver had closed it already, most likely
+                pass
+        return await self._ask(lane, await self._connect(place), request)
 
-    def _pool(self, lane: str) -> httpcore.AsyncConnectionPool:
-        pool = self._pools.get(lane)
-        if pool is None:
-            pool = self._pools[lane] = httpcore.AsyncConnectionPool(
-                self._tls, max_connections=None, keepalive_expiry=KEEP, network_backend=self._backend
-            )
-        return pool
+    async def _ask(self, lane: str, connection: Connection, request: bytes) -> Answer:
+        answer = await connection.ask(request)
+        if connection.usable:
+            self._idle.setdefault(lane, []).append((time.monotonic(), connection))
+        return answer
 
-    async def forget(self, lane: str) -> None:
+    def _idle_connection(self, lane: str) -> Connection | None:
+        """A connection that can be used again, if there is one."""
+        idle = self._idle.get(lane, [])
+        while idle:
+            since, connection = idle.pop()
+            if connection.usable and time.monotonic() - since < KEEP:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, place: SplitResult) -> Connection:
+        """A connection to the first address of the host that answers."""
+        host, port, tls = place.hostname or "", place.port or PORTS[place.scheme], place.scheme == "https"
+        problem: OSError = ConnectionError("the host has no address")
+        for address in await self._reach.addresses(host, port):
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        Connection, address, port, ssl=self._tls if tls else None, server_hostname=host if tls else None
+                    )
+                    return connection
+            except OSError as error:
+                problem = error
+        raise problem
+
+    def forget(self, lane: str) -> None:
         """Close the connections of a lane in which nothing is under way."""
-        pool = self._pools.pop(lane, None)
-        if pool is not None:
-            await pool.aclose()
+        for _, connection in self._idle.pop(lane, ()):
+            connection.close()
 
     async def close(self) -> None:
         """Close every connection."""
-        for lane in tuple(self._pools):
-            await self.forget(lane)
+        for lane in tuple(self._idle):
+            self.forget(lane)
+        await asyncio.sleep(0)  # the event loop ends them
 
 
 def trust(context: ssl.SSLContext, authorities: str) -> None:
@@ -116,13 +129,11 @@ def failed(error: str) -> Outcome:
     return Outcome(Kind.FAILED, error=error, alive=False)
 
 
-def outcome_of(response: httpcore.Response) -> Outcome:
+def outcome_of(answer: Answer) -> Outcome:
     """What an answer means: 2xx is a success, everything else is none."""
-    status = response.status
+    status, wait = answer.status, answer.retry_after
     if 200 <= status < 300:
         return Outcome(Kind.SENT, status)
-    headers = {name.lower(): value for name, value in response.headers}
-    wait = headers.get(b"retry-after", b"")
     error = f"The receiver answered with status {status}."
     if 300 <= status < 400:
         error = f"The receiver answered with status {status}: redirects are not followed. Give the final address."

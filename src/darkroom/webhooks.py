@@ -103,21 +103,25 @@ class Webhooks:
         rooms = self._lanes.rooms((lane for lane, due in lanes if due <= now), time.monotonic())
         for delivery in await self._store.outbox.claim(rooms, now, self._lease) if rooms else ():
             self._begin(delivery)
-        later = [self._next_at(lane, due) for lane, due in lanes if lane not in rooms]
+        now, at = self._clock(), time.monotonic()
+        later = [self._next_at(lane, due - now, at) for lane, due in lanes if lane not in rooms]
         due_at = min([*later, *([self._due] if self._due is not None else [])], default=None)
         self._after, self._due = (lanes[-1][0], due_at) if more else ("", None)
-        for lane in self._lanes.idle(time.monotonic()):
-            await self._sender.forget(lane)
+        for lane in self._lanes.idle(at):
+            self._sender.forget(lane)
         if more:
             return 0.0
-        return IDLE if due_at is None else min(IDLE, max(GATHER, due_at - time.monotonic()))
+        return IDLE if due_at is None else min(IDLE, max(GATHER, due_at - at))
 
-    def _next_at(self, lane: str, due: int) -> float:
-        """When a lane is looked at again, on the monotonic clock; one without room, when a request ends."""
-        known = self._lanes[lane]
-        if due <= self._clock() and known.closed_until <= time.monotonic():
-            return time.monotonic() + IDLE
-        return max(known.closed_until, time.monotonic() + (due - self._clock()) / 1000)
+    def _next_at(self, lane: str, wait: int, at: float) -> float:
+        """When a lane is looked at again whose first delivery is due in so many milliseconds.
+
+        On the monotonic clock, which is at `at`. One without room is looked at when a request ends.
+        """
+        closed_until = self._lanes[lane].closed_until
+        if wait <= 0 and closed_until <= at:
+            return at + IDLE
+        return max(closed_until, at + wait / 1000)
 
     def _begin(self, delivery: Delivery) -> None:
         self._lanes.begin(delivery.lane, time.monotonic())

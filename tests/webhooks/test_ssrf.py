@@ -19,7 +19,8 @@ from receivers import Receiver
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.webhooks import Kind, Status
 from darkroom.reach import Reach
-from darkroom.sending import Sender, receiver
+from darkroom.sending import Sender
+from darkroom.sending import receiver as receiver_of
 
 SPELLINGS_OF_LOOPBACK = ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0"]
 SPELLINGS_OF_LOOPBACK += ["[::1]", "[::]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]"]
@@ -155,7 +156,7 @@ BAD_URLS = {
 @pytest.mark.parametrize(("hint", "url"), [(hint, url) for hint, urls in BAD_URLS.items() for url in urls])
 def test_a_url_that_nothing_can_be_sent_to_is_refused_with_a_reason(hint: str, url: str) -> None:
     with pytest.raises(TaskError) as caught:
-        receiver(url, "webhook")
+        receiver_of(url, "webhook")
     assert (caught.value.code, caught.value.param) == (Code.INVALID_INPUT, "webhook")
     assert hint in caught.value.message
 
@@ -170,6 +171,32 @@ def test_a_url_that_nothing_can_be_sent_to_is_refused_with_a_reason(hint: str, u
     ],
 )
 def test_a_url_is_kept_as_it_is_used(url: str, used: str, origin: str) -> None:
-    text, found = receiver(url, "url")
+    text, found = receiver_of(url, "url")
     assert found == origin
     assert text.rstrip("/") in (used.rstrip("/"), url.rstrip("/"))
+
+
+@pytest.mark.parametrize(
+    ("rest", "target"),
+    [
+        ("", "/"),
+        ("?only=query", "/?only=query"),
+        ("/a/../b//c;d=1?e=f&g=%20h#i", "/b//c;d=1?e=f&g=%20h"),
+        ("/a b?c d='e'", "/a%20b?c%20d='e'"),
+        ("/höhe?größe=1", "/h%C3%B6he?gr%C3%B6%C3%9Fe=1"),
+        ("/a?b=http://c/?d", "/a?b=http://c/?d"),
+    ],
+)
+async def test_a_receiver_is_asked_for_what_its_url_says(receiver: Receiver, rest: str, target: str) -> None:
+    url, _ = receiver_of(f"HTTP://127.0.0.1:{receiver.port}{rest}", "url")
+    sender = Sender(Reach(["127.0.0.0/8"]))
+    await sender.post("lane", url, (), b"{}")
+    await sender.close()
+    assert receiver.got[0].path == target
+    assert receiver.got[0].headers["host"] == f"127.0.0.1:{receiver.port}"
+
+
+@pytest.mark.parametrize("rest", ["/a\r\nX-Injected: 1", "/a\nb", "/a HTTP/1.1\r\n\r\nGET /", "/\x00"])
+def test_no_url_ends_a_line_of_the_request(rest: str) -> None:
+    with pytest.raises(TaskError, match="malformed"):
+        receiver_of(f"http://127.0.0.1{rest}", "url")

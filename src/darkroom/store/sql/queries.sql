@@ -126,7 +126,7 @@ VALUES (:id, :account_id, :url, :lane, :events, :secret, 0, :now)
 SELECT /*shared*/ * FROM webhook WHERE account_id = :account_id ORDER BY created_at, id
 
 -- name: webhook
-SELECT * FROM webhook WHERE id = :id
+SELECT /*shared*/ * FROM webhook WHERE id = :id
 
 -- name: change_webhook
 UPDATE webhook SET url = :url, lane = :lane, events = :events WHERE id = :id RETURNING id
@@ -162,7 +162,7 @@ UPDATE webhook SET failures = 0, failing_since = NULL WHERE id = :id AND failure
 INSERT INTO webhook_secret (account_id, secret, created_at) VALUES (:account_id, :secret, :now) ON CONFLICT DO NOTHING
 
 -- name: webhook_secret
-SELECT secret, previous_secret, previous_until FROM webhook_secret WHERE account_id = :account_id
+SELECT /*shared*/ secret, previous_secret, previous_until FROM webhook_secret WHERE account_id = :account_id
 
 -- name: rotate_webhook_secret
 UPDATE webhook_secret SET previous_secret = secret, previous_until = :until, secret = :secret
