@@ -165,13 +165,6 @@ async def test_several_outputs_are_finished_in_order_in_a_child(tmp_path: Path) 
     assert all(thumbnail.parent == tmp_path and thumbnail.is_file() for thumbnail in thumbnails)
 
 
-def test_progress_ends_at_a_hundred(tmp_path: Path) -> None:
-    photo(10, 10).save(tmp_path / "a.png")
-    report = Progress()
-    finish(FinishRequest((tmp_path / "a.png",) * 3, tmp_path), report)
-    assert report.percents == [33, 66, 100]
-
-
 def test_importing_the_module_imports_nothing_heavy() -> None:
     code = "import sys, darkroom.finish; sys.exit('numpy' in sys.modules or 'PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
