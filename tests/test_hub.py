@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from darkroom import service
 from darkroom.core.commands import Get
 from darkroom.core.task import State
-from darkroom.hub import CANCEL, WORK, Hub, woken
+from darkroom.desk import News, Outcome, StoreDesk
+from darkroom.hub import CANCEL, WORK, Hub, news_of, woken
+from darkroom.store.queue import Wish
 from worker.workshop import PATIENCE, Workshop
 
 LONG = 60.0  # seconds; nothing here takes so long
@@ -113,6 +116,29 @@ async def test_a_waiting_caller_is_woken_by_the_end_of_the_task(tmp_path: Path) 
         async with shop.working(), asyncio.timeout(PATIENCE):
             assert (await waiting).task.state is State.SUCCEEDED
         assert shop.hub._watching == {}
+
+
+async def test_what_does_not_end_a_task_wakes_who_follows_it_and_not_who_waits_for_its_end(tmp_path: Path) -> None:
+    async with Workshop(tmp_path) as shop:
+        task = await shop.submit()
+        desk = StoreDesk("here", shop.store, shop.hub, shop.estimates, shop.policy, clock=shop.now)
+        names = task.public_id, news_of(task.public_id), task.account_id
+        with ExitStack() as watches:
+            events = [watches.enter_context(shop.hub.watch(name)) for name in names]
+
+            def heard() -> list[bool]:
+                """Who was woken since the last time."""
+                found = [event.is_set() for event in events]
+                for event in events:
+                    event.clear()
+                return found
+
+            [running] = await desk.claim(Wish((task.engine,), 1))
+            assert heard() == [False, True, True]
+            await desk.renew(running, News(progress=40, changed=True))
+            assert heard() == [False, True, True]
+            await desk.finish(running, Outcome())
+            assert heard() == [True, False, True]
 
 
 @pytest.mark.usefixtures("no_rereading")

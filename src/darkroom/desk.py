@@ -125,7 +125,7 @@ class StoreDesk:
             sharing=self._sharing,
         )
         for task in tasks:
-            self._hub.changed(task)
+            self._hub.went_on(task)
             write(
                 Event.TASK_CLAIMED,
                 level=logging.DEBUG,
@@ -152,7 +152,7 @@ class StoreDesk:
             previews=news.previews,
         )
         if news.changed:
-            self._hub.changed(task)
+            self._hub.went_on(task)
         return verdict
 
     async def finish(self, task: Task, outcome: Outcome, *, again: bool = False) -> bool:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from .core.commands import Following, Update
 from .core.task import State, Task
-from .hub import woken
+from .hub import news_of, woken
 from .notices import Notices
 from .service import Service
 
@@ -59,7 +59,8 @@ async def follow_task(service: Service, task: Task, after: int | None) -> AsyncG
 
 def topics(task: Task) -> tuple[str, ...]:
     """What the hub calls a task's changes; those of parts go by their parent's internal id."""
-    return (task.public_id, task.id) if task.parts else (task.public_id,)
+    ids = (task.public_id, task.id) if task.parts else (task.public_id,)
+    return (*ids, *map(news_of, ids))
 
 
 async def follow_account(service: Service, account_id: str, after: int | None) -> AsyncGenerator[Update | None, None]:

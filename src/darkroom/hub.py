@@ -19,13 +19,14 @@ CANCEL = "cancel"  # a running task was asked to stop
 WEBHOOK = "webhook"  # something is to be sent
 STOP = "stop"  # the server stops
 Listener = Callable[[Iterable[str] | None], None]
+NEWS = "+"  # behind an id
 CHANGED = ">"  # between an account and its task, in what nodes tell each other
 
 
 class Hub:
     """Topics are `WORK`, `CANCEL`, `WEBHOOK`, accounts, public ids of tasks, and internal ids of parents.
 
-    Parts know the internal id of their parent.
+    Parts know the internal id of their parent. What does not end a task is told under `news_of` its ids.
     """
 
     def __init__(self) -> None:
@@ -86,11 +87,18 @@ class Hub:
 
     def changed(self, task: Task) -> None:
         """Wake everybody who watches a task, the parent that it is a part of, or its account; and who tells of it."""
+        self._tell(task, *ids(task))
+
+    def went_on(self, task: Task) -> None:
+        """The same of a task that began to run, or is further; but whoever waits for its end may sleep."""
+        self._tell(task, *map(news_of, ids(task)))
+
+    def _tell(self, task: Task, *topics: str) -> None:
         task_id = task.parent_id or task.id
         self._collect(task.account_id, task_id)
         if self._carrier is not None:
             self._carrier((f"{task.account_id}{CHANGED}{task_id}",))
-        self.notify(task.public_id, task.account_id, *((task.parent_id,) if task.parent_id else ()))
+        self.notify(*topics, task.account_id)
         if task.callbacks or task.parent_id:
             self.notify(WEBHOOK)
 
@@ -124,6 +132,16 @@ class Hub:
             left = [other for other in self._collecting.pop(account_id) if other is not changed]
             if left:
                 self._collecting[account_id] = left
+
+
+def ids(task: Task) -> tuple[str, ...]:
+    """By which ids a task is watched."""
+    return (task.public_id, task.parent_id) if task.parent_id else (task.public_id,)
+
+
+def news_of(task_id: str) -> str:
+    """The topic of what a running task has to tell, by one of its ids."""
+    return f"{task_id}{NEWS}"
 
 
 async def woken(event: asyncio.Event, timeout: float) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .core.errors import Code, TaskError
 from .core.task import Artifact, Task
-from .engines import Output
+from .engines import Output, lies_in
 from .engines._process import Children
 from .finish import Finished, FinishRequest
 from .log import Event, write
@@ -124,10 +124,8 @@ def mark_of(task: Task, *, generative: bool, prompt: bool) -> Mark:
 
 def check_outputs(outputs: Sequence[Output], workdir: Path) -> None:
     """Refuse what an engine had no business to hand back: files from elsewhere, and files that are none."""
-    folder = workdir.resolve()
     for output in outputs:
-        path = output.path.resolve()
-        if not (path.is_relative_to(folder) and path.is_file()):
+        if not lies_in(workdir, output.path):
             message = "The engine failed because of an internal problem. Tell the operator of this server."
             raise TaskError(Code.ENGINE_FAILED, message, detail=f"{output.path} is no file in {workdir}")
 

@@ -235,7 +235,8 @@ class Worker:
                     attempt
                     for attempt in self._attempts
                     if at_once
-                    or (attempt.news and not attempt.ended)  # its outcome says more, and is being written down
+                    # The outcome of a short one says more, and so does that of one that has ended.
+                    or (attempt.news and not attempt.ended and now - attempt.began > PULSE)
                     or now - attempt.renewed > self._desk.heartbeat
                 ]
                 await asyncio.gather(*(self.renew(attempt) for attempt in due))

@@ -28,7 +28,7 @@ from darkroom.engines import Context, Engine, EngineSettings, Job, Output, creat
 from darkroom.engines._process import Children
 from darkroom.estimates import Estimates
 from darkroom.fetch import Fetcher
-from darkroom.hub import Hub, woken
+from darkroom.hub import Hub, news_of, woken
 from darkroom.inputs import Inputs
 from darkroom.janitor import Janitor
 from darkroom.keys import Keyring
@@ -244,7 +244,7 @@ class Workshop:
     async def until(self, task: Task, seen: Callable[[Task], bool]) -> Task:
         """The task as soon as it is so; woken by the hub, as every waiter is."""
         async with asyncio.timeout(PATIENCE):
-            with self.hub.watch(task.public_id, task.id) as changed:
+            with self.hub.watch(task.public_id, task.id, news_of(task.public_id), news_of(task.id)) as changed:
                 while not seen(found := await self.read(task)):
                     await woken(changed, 0.2)
                 return found

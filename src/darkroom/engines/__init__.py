@@ -42,6 +42,13 @@ class Output:
     warnings: tuple[str, ...] = ()
 
 
+def lies_in(workdir: Path, path: Path) -> bool:
+    """Whether a path is that of a file under a job's `workdir`, wherever links lead."""
+    if path.parent == workdir and not path.is_symlink():  # nearly always, and told without following each folder
+        return path.is_file()
+    return path.resolve().is_relative_to(workdir.resolve()) and path.is_file()
+
+
 class Context(Protocol):
     """What an engine may tell while it works, and what it may ask when it is stopped."""
 

@@ -35,7 +35,7 @@ import msgspec
 
 from ..core.errors import NO_ROOM, Code, TaskError, no_room
 
-RATE = 10  # progress messages per second
+RATE = 4  # progress messages per second: no more than the worker reports
 LENGTH = struct.Struct(">I")  # what precedes every message: its size in bytes
 DETAIL = 8_000  # characters of a traceback that are worth keeping
 PR_SET_PDEATHSIG = 1
@@ -148,13 +148,13 @@ class Reporter:
         if not self._news.is_set():
             self._news.set()
 
-    def close(self) -> None:
-        """Send what was not sent yet; nothing is sent later."""
+    def close(self) -> bytes:
+        """What was not sent yet, as a frame, or nothing; nothing is sent from now on."""
         self._over.set()
         self._news.set()
         if self._thread is not None:
             self._thread.join()
-            self._flush()
+        return b"" if self._latest is self._sent else pack(self._latest)
 
     def _tell(self) -> None:
         while not self._over.is_set():
@@ -197,11 +197,10 @@ class Server:
         reporter = Reporter(lambda progress: self._send_frame(pack(progress)))
         try:
             function, wanted = self._load()
-            return pack(Result(function(to_type(call.argument, wanted), reporter)))
+            answer = pack(Result(function(to_type(call.argument, wanted), reporter)))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the parent is told, whatever it is
-            return pack(failed(error))
-        finally:
-            reporter.close()
+            answer = pack(failed(error))
+        return reporter.close() + answer
 
     def _load(self) -> tuple[Target, Any]:
         if self._loaded is None:

@@ -26,7 +26,7 @@ import msgspec
 
 from ..core.catalog import Model
 from ..core.errors import Code, TaskError
-from . import Context, Job, Output
+from . import Context, Job, Output, lies_in
 from ._child import LENGTH, Answer, Call, Failed, Progress, Result, from_plain, pack, to_type
 
 T = TypeVar("T")
@@ -273,19 +273,14 @@ class ProcessEngine:
 
     async def run(self, job: Job, context: Context) -> Sequence[Output]:
         """Do one job in a warm child, or in a new one."""
-        folder = job.workdir.resolve()
-
-        def is_within(path: Path) -> bool:
-            path = path.resolve()
-            return path.is_relative_to(folder) and path.is_file()
 
         async def show(picture: Path) -> None:
-            if is_within(picture):
+            if lies_in(job.workdir, picture):
                 await context.preview(picture)
 
         outputs = await self._children.call(self.argument(job), list[Output], context.progress, show)
         for output in outputs:
-            if not is_within(output.path):
+            if not lies_in(job.workdir, output.path):
                 raise broken(f"{self.name} delivered {output.path}, which is no file in {job.workdir}")
         return outputs
 

@@ -36,8 +36,10 @@ def write(folder: Path, key: str, source: Source) -> None:
             _copy(source, file)
             file.flush()
             os.fsync(file.fileno())
-        _publish(incoming, target)
-        _sync(target.parent)
+        made = _publish(incoming, target)
+        # From the inside out, and behind the file: the first of these takes all of them to the disk on most systems.
+        for name in (target, *made):
+            _sync(name.parent)
     except BaseException:
         incoming.unlink(missing_ok=True)
         raise
@@ -54,25 +56,28 @@ def _copy(source: Source, file: BinaryIO) -> None:
         shutil.copyfileobj(source, file, CHUNK)
 
 
-def _publish(incoming: Path, target: Path) -> None:
+def _publish(incoming: Path, target: Path) -> list[Path]:
+    """Give a file its name; the folders that were made for it, the innermost first."""
+    made: list[Path] = []
     for tries_left in (3, 2, 1, 0):
         try:
-            _make_folder(target.parent)
+            _make_folder(target.parent, made)
             incoming.replace(target)
         except FileNotFoundError:
             # A delete that goes on at the same time removed the folder because it had become empty.
             if not tries_left:
                 raise
         else:
-            return
+            break
+    return made
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, made: list[Path]) -> None:
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    _make_folder(folder.parent, made)
     folder.mkdir(exist_ok=True)
-    _sync(folder.parent)
+    made.insert(0, folder)
 
 
 def _sync(folder: Path) -> None:

@@ -105,6 +105,8 @@ def replay(row: Row, digest: str | None) -> Submitted:
 def claim_script(wish: Wish, sharing: Sharing, worker: str, now: int, until: int) -> Script[list[Task]]:
     """Leases and their events."""
     tasks = [task_from(row) for row in (yield from queue.take(wish, sharing, worker, now, until))]
+    if not tasks:
+        return []
     yield (
         "add_event",
         [event_row(task.account_id, task.id, task.version, State.RUNNING, task.attempt, now) for task in tasks],
