@@ -15,7 +15,7 @@ POLY_SIDE = 512  # the points of a low-poly picture are chosen at about this siz
 
 def cartoon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """Flat areas of strong colour with dark outlines."""
-    flat = brush.smooth(rgb, radius=5 * unit, tolerance=0.11, passes=5)
+    flat = brush.smooth(rgb, radius=5 * unit, tolerance=0.11, passes=7)
     luma = brush.grey(flat)
     flat = brush.with_luma(flat, 0.8 * brush.steps(luma, 8, 5) + 0.2 * luma)
     flat = brush.vibrant(flat * 1.06, 0.75)
@@ -30,19 +30,19 @@ def cartoon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - no
 def watercolor(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Translucent washes with darker rims on rough paper."""
     random, shape = np.random.default_rng(seed), rgb.shape[:2]
-    wash = brush.smooth(rgb, radius=4 * unit, tolerance=0.09, passes=4)
+    wash = brush.smooth(rgb, radius=4 * unit, tolerance=0.09, passes=6)
     wash = brush.kuwahara(wash, round(1.2 * unit))
     wash = _wobble(wash, unit, random)
     luma = brush.grey(wash)
-    rims = brush.blur(np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)) * unit, unit)
+    rims = brush.blur(cv2.magnitude(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)) * unit, unit)
     wash = brush.vibrant(wash, 0.55)
     # Pigment absorbs: its density multiplies, and white paper stays white.
-    density = -np.log(wash.clip(0.04, 1)) * 0.7
+    pigment = 0.7 * cv2.log(wash.clip(0.04, 1))
     pools = 1 + 0.11 * texture.noise(shape, 30 * unit, random) + 0.05 * texture.noise(shape, 8 * unit, random)
-    tooth = 1 + 0.10 * texture.paper(shape, unit, random)
-    density *= (pools * tooth * (1 + 1.1 * rims.clip(0, 0.6)))[..., None].clip(0.3, 2)
+    tooth = texture.paper(shape, unit, random)
+    pigment *= (pools * (1 + 0.10 * tooth) * (1 + 1.1 * rims.clip(0, 0.6)))[..., None].clip(0.3, 2)
     sheet = np.array([0.995, 0.985, 0.96], np.float32)
-    painted: Pixels = sheet * np.exp(-density) * (1 + 0.012 * texture.paper(shape, unit, random))[..., None]
+    painted: Pixels = sheet * cv2.exp(pigment) * (1 + 0.012 * tooth)[..., None]
     return painted
 
 
@@ -58,7 +58,7 @@ def oil(rgb: Pixels, seed: int, unit: float) -> Pixels:
     paint = broad * (1 - detail) + fine * detail
     field = brush.tangents(brush.grey(broad), 5 * unit)
     paint = brush.along(paint, field, 1.6 * unit, 2)
-    bristles = brush.along(texture.noise(rgb.shape[:2], 1.2 * unit, random), field, 9 * unit, 6)
+    bristles = brush.along(texture.noise(rgb.shape[:2], 1.2 * unit, random), field, 9 * unit, 3)
     bristles = brush.blur(bristles / (bristles.std() + 1e-6), 0.6 * unit)
     relief = (cv2.Sobel(bristles, cv2.CV_32F, 1, 0) + cv2.Sobel(bristles, cv2.CV_32F, 0, 1)) * unit
     paint = brush.vibrant(paint, 0.5) * (1 + 0.045 * bristles)[..., None]

@@ -24,14 +24,15 @@ DOT_SHARE = 0.72  # the rest is printed flat: with dots alone small faces are lo
 
 def comic(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """A printed comic: few flat colours, bold lines, dots in the shadows."""
-    flat = brush.smooth(rgb, radius=6 * unit, tolerance=0.14, passes=4)
+    flat = brush.smooth(rgb, radius=6 * unit, tolerance=0.14, passes=6)
     luma = brush.grey(flat)
     flat = brush.vibrant(brush.with_luma(flat, brush.steps(luma, 4, 9) * 1.08), 1.1)
     dots = _screen(luma.shape, max(3.0, 5.5 * unit), 45)
     shadow = ((0.56 - luma) * 2.6).clip(0, 0.75)
     flat = flat * (1 - 0.55 * ((shadow - dots) * 6 + 0.5).clip(0, 1))[..., None]
     flat = flat * np.array([1.0, 0.98, 0.90], np.float32)
-    source = brush.grey(brush.smooth(rgb, radius=3 * unit, tolerance=0.1, passes=2))
+    # Lines follow the luma alone, of which a step counts a third of one in all channels.
+    source = brush.smooth(brush.grey(rgb), radius=3 * unit, tolerance=0.1 / 3, passes=2)
     drawn = brush.lines(source, width=1.5 * unit, sharpness=26, threshold=0.16, slope=7)
     return flat * drawn[..., None] + 0.05 * (1 - drawn[..., None])
 
@@ -81,7 +82,7 @@ def _few_colours(sprite: Pixels) -> Pixels:
 
 def pop(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """A silkscreen poster in five flat colours; the seed chooses the inks."""
-    luma = brush.grey(brush.smooth(rgb, radius=5 * unit, tolerance=0.12, passes=4))
+    luma = brush.grey(brush.smooth(rgb, radius=5 * unit, tolerance=0.12, passes=6))
     even = cv2.createCLAHE(2.5, (4, 4)).apply((luma * 255 + 0.5).astype(np.uint8)).astype(np.float32) / 255
     even = brush.blur(0.65 * even + 0.35 * luma, 0.8 * unit)
     return brush.ramp(brush.steps(even, 5, 24) * 1.25 - 0.125, PALETTES[seed % len(PALETTES)])

@@ -17,7 +17,8 @@ def noise(shape: Shape, scale: float, random: np.random.Generator) -> Pixels:
     coarse = random.standard_normal(grid, dtype=np.float32)
     shrinks = grid[0] > height or grid[1] > width
     fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    normal: Pixels = (fine - fine.mean()) / (fine.std() + 1e-6)
+    mean, deviation = cv2.meanStdDev(fine)
+    normal: Pixels = (fine - float(mean[0, 0])) / (float(deviation[0, 0]) + 1e-6)
     return normal
 
 
