@@ -23,7 +23,7 @@ def cartoon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - no
     source = brush.smooth(brush.grey(rgb), radius=2.5 * unit, tolerance=0.08 / 3, passes=2)
     outline = brush.lines(source, width=1.1 * unit, sharpness=24, threshold=0.1, slope=5)[..., None]
     ink = np.array([0.10, 0.07, 0.12], np.float32)
-    inked: Pixels = flat * outline + ink * (1 - outline)
+    inked: Pixels = ink + (flat - ink) * outline
     return inked
 
 

@@ -18,7 +18,7 @@ PALETTES = (
     ("171738", "5b2bd0", "f03fa2", "4fd6f5", "f6fbe9"),
 )
 SCREEN_ANGLES = (15, 75, 0)  # of the cyan, magenta and yellow dots, as printers set them
-PIXEL_COLOURS, PIXEL_ROUNDS = 32, 10
+PIXEL_COLOURS, PIXEL_ROUNDS = 32, 6
 DOT_SHARE = 0.72  # the rest is printed flat: with dots alone small faces are lost
 
 
@@ -65,11 +65,11 @@ def pixel(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - noth
 
 
 def _few_colours(sprite: Pixels) -> Pixels:
-    """The uint8 sprite in `PIXEL_COLOURS`: cut by the median, then moved to where the colours are (k-means).
+    """The uint8 sprite in `PIXEL_COLOURS`: those of an octree, then moved to where the colours are (k-means).
 
     Pillow's own k-means takes four times as long, for it goes on until nothing moves.
     """
-    cut = Image.fromarray(sprite).quantize(PIXEL_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    cut = Image.fromarray(sprite).quantize(PIXEL_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     nearest, colours = np.asarray(cut).reshape(-1), sprite.reshape(-1, 3).astype(np.float32)
     for _ in range(PIXEL_ROUNDS):
         counts = np.maximum(np.bincount(nearest, minlength=PIXEL_COLOURS), 1)

@@ -33,6 +33,6 @@ def vignette(shape: Shape, amount: float) -> Pixels:
     height, width = shape
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :] ** 2
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None] ** 2
-    radius = np.sqrt((across + down) / 2)
-    factors: Pixels = 1 - np.float32(amount) * radius**3
+    squared = (across + down) / 2
+    factors: Pixels = 1 - np.float32(amount) * squared * np.sqrt(squared)
     return factors[..., None]
