@@ -26,7 +26,7 @@ __all__ = ["Face", "Swapper", "find", "largest", "prominent", "track"]
 SMALLEST = 12  # pixels; fewer cannot be told from noise
 # A picture that lies on its side or on its head: tried only where nothing is found upright.
 TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180)
-PROMINENT = (1 / 10, 1 / 20)  # of the longer side
+PROMINENT = (1 / 8, 1 / 16)  # of the longer side
 CLEARLY = 1.25  # times as wide as the smallest that is looked for: what is larger yet cannot have been missed
 LYING = 1 / 16  # of the longer side: smaller faces are not worth three more looks
 
@@ -45,7 +45,7 @@ def find(picture: Picture, smallest: float = 0, *, turned: bool = True) -> list[
 
 
 def prominent(picture: Picture) -> list[Face]:
-    """The largest face and those from a 10th or 20th of the longer side on; if there are none, every face: soon."""
+    """The largest face and those from an 8th or 16th of the longer side on; if there are none, every face: soon."""
     for smallest in PROMINENT:
         found = _verified(picture.rgb, detect.candidates(picture.rgb, smallest))
         if any(face.width > CLEARLY * smallest * max(picture.size) for face in found):

@@ -18,7 +18,7 @@ PALETTES = (
     ("171738", "5b2bd0", "f03fa2", "4fd6f5", "f6fbe9"),
 )
 SCREEN_ANGLES = (15, 75, 0)  # of the cyan, magenta and yellow dots, as printers set them
-PIXEL_COLOURS, PIXEL_ROUNDS = 32, 6
+PIXEL_COLOURS, PIXEL_ROUNDS = 32, 8
 DOT_SHARE = 0.72  # the rest is printed flat: with dots alone small faces are lost
 
 
