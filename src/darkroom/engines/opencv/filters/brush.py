@@ -85,7 +85,7 @@ def tangents(luma: Pixels, sigma: float) -> tuple[Pixels, Pixels]:
 
 
 def along(pixels: Pixels, field: tuple[Pixels, Pixels], length: float, passes: int) -> Pixels:
-    """Average along a field of directions, `length` pixels to both sides: 3 places in one pass, 9 in two, 27 in three."""
+    """Average along a field of directions, `length` pixels to both sides: 3 places after one pass, 9 after two."""
     height, width = pixels.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     distance = 2 * length / (3**passes - 1)
