@@ -69,7 +69,8 @@ def put(swapper: Swapper, target: Picture, places: Sequence[faces.Face], strengt
 def plan(source: Picture, target: Picture, which: str) -> Plan:
     """Look for faces in both pictures and choose the source's largest and those of the target that `which` names."""
     given = _checked(faces.prominent(source), "source", 1)
-    there = _checked(faces.find(target), "target", 2)
+    look = faces.prominent if which.strip() == "largest" else faces.find
+    there = _checked(look(target), "target", 2)
     places = _chosen(there, which)
     notes = list(dict.fromkeys((*source.warnings, *target.warnings)))
     if len(given) > 1:

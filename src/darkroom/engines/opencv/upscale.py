@@ -21,7 +21,7 @@ from PIL import Image
 
 from .pictures import MAX_OUTPUT_PIXELS, Picture, Pixels, Size, crop_to_shape, fit, lanczos
 
-TILE = 192
+TILE = 264  # with its margins a window just below 300 pixels: larger ones are too much for the caches
 # OpenCV's fast (Winograd) convolution makes blocks of so many pixels on each side. The last digits of a pixel depend on
 # its place in the block and on all that its block sees: so tiles begin at corners of blocks, and overlap by more than
 # the network's reach.
@@ -138,8 +138,8 @@ def multiply(rgb: Pixels, factor: int, tile: int, on_tile: Callable[[], None], c
             window = padded[top : top + rows.step + margin, left : left + columns.step + margin]
             detail = trained.detail(window, compression)
             target = larger[factor * top :, factor * left :][: detail.shape[0], : detail.shape[1]]
-            detail = detail[: target.shape[0], : target.shape[1], None]
-            target[...] = (target + detail).clip(0, 255).round()
+            detail = detail[: target.shape[0], : target.shape[1]]
+            cv2.add(target, cv2.merge((detail, detail, detail)), dst=target, dtype=cv2.CV_8U)
             on_tile()
     return larger
 

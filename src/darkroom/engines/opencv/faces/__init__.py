@@ -26,26 +26,31 @@ __all__ = ["Face", "Swapper", "find", "largest", "prominent", "track"]
 SMALLEST = 12  # pixels; fewer cannot be told from noise
 # A picture that lies on its side or on its head: tried only where nothing is found upright.
 TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180)
-PROMINENT = 1 / 16  # of the longer side
+PROMINENT = (1 / 8, 1 / 16)  # of the longer side
+CLEARLY = 1.25  # times as wide as the smallest that is looked for: what is larger yet cannot have been missed
 LYING = 1 / 16  # of the longer side: smaller faces are not worth three more looks
 
 
-def find(picture: Picture, smallest: float = 0) -> list[Face]:
+def find(picture: Picture, smallest: float = 0, *, turned: bool = True) -> list[Face]:
     """Every face, from left to right.
 
     Faces narrower than `smallest`, a share of the picture's longer side, may be missed; a tenth takes a tenth of the
-    time. Otherwise they are found from 16 pixels on, or a 128th of the longer side.
+    time. Otherwise they are found from 16 pixels on, or a 128th of the longer side. Without `turned` a picture without
+    faces is not looked at from its sides and upside down.
     """
     found = _verified(picture.rgb, detect.candidates(picture.rgb, smallest))
-    if not found:
+    if turned and not found:
         found = _turned(picture.rgb, max(smallest, LYING))
     return _in_order(found)
 
 
 def prominent(picture: Picture) -> list[Face]:
-    """The faces from a 16th of the longer side on or, if there is none, every face: soon, and with the largest."""
-    found = _verified(picture.rgb, detect.candidates(picture.rgb, PROMINENT))
-    return _in_order(found) if found else find(picture)
+    """The largest face and those from an 8th or 16th of the longer side on; if there are none, every face: soon."""
+    for smallest in PROMINENT:
+        found = _verified(picture.rgb, detect.candidates(picture.rgb, smallest))
+        if any(face.width > CLEARLY * smallest * max(picture.size) for face in found):
+            return _in_order(found)
+    return find(picture)
 
 
 def largest(found: Sequence[Face]) -> Face:

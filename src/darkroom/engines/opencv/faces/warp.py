@@ -20,10 +20,11 @@ def triangles(face: Face) -> Pixels:
     points = points.astype(np.float32)  # as the plane keeps them: what it returns can be looked up
     plane.insert(points)
     corners = np.asarray(plane.getTriangleList(), np.float32).reshape(-1, 2)
-    index_of = {point: index for index, point in enumerate(map(tuple, points.tolist()))}
+    known, wanted = (each.view(np.complex64).reshape(-1) for each in (points, corners))  # x and y as one number
+    order = known.argsort()
+    index = order[np.searchsorted(known, wanted, sorter=order) % len(known)]
     # Others touch the corners of the plane, which are no landmarks.
-    net = np.array([index_of.get(point, -1) for point in map(tuple, corners.tolist())]).reshape(-1, 3)
-    real: Pixels = net[(net >= 0).all(1)]
+    real: Pixels = index.reshape(-1, 3)[(known[index] == wanted).reshape(-1, 3).all(1)]
     return real
 
 
@@ -48,18 +49,16 @@ def dense(source: Pixels, target: Pixels, net: Pixels, shape: tuple[int, int]) -
     corners = target[net].astype(np.float64)
     homogeneous = np.concatenate([corners, np.ones((len(net), 3, 1))], 2)
     solid = np.abs(np.linalg.det(homogeneous)) > FLAT
-    affine = np.zeros((len(net), 3, 2), np.float32)
-    affine[solid] = np.linalg.solve(homogeneous[solid], source[net[solid]].astype(np.float64))
-    label = np.full(shape, -1, np.int32)
+    affine = np.zeros((len(net) + 1, 3, 2), np.float32)  # the last is for pixels without a triangle
+    affine[:-1][solid] = np.linalg.solve(homogeneous[solid], source[net[solid]].astype(np.float64))
+    label = np.full(shape, len(net), np.int32)
     drawn = np.round(corners * (1 << SUBPIXEL)).astype(np.int32)
     for index in np.flatnonzero(solid).tolist():
         cv2.fillConvexPoly(label, drawn[index], index, shift=SUBPIXEL)
-    inside = label >= 0
-    rows, columns = (axis.astype(np.float32)[:, None] for axis in np.nonzero(inside))
-    across, down, offset = affine.transpose(1, 0, 2)[:, label[inside]]
-    mapped = np.zeros((*shape, 2), np.float32)
-    mapped[inside] = columns * across + rows * down + offset
-    return mapped, inside
+    rows, columns = (np.arange(length, dtype=np.float32) for length in shape)
+    across, down, offset = (part.take(label, axis=0) for part in affine.transpose(1, 0, 2).copy())
+    mapped: Pixels = columns[:, None] * across + rows[:, None, None] * down + offset
+    return mapped, label < len(net)
 
 
 def outline(shape: tuple[int, int], landmarks: Pixels, part: tuple[int, ...]) -> Pixels:

@@ -59,7 +59,7 @@ def apply(style: str, rgb: Pixels, *, strength: float = 1.0, seed: int = 0, face
         gentle.soften(
             style, floats, drawn_floats, outline / excess, lambda face, unit: FILTERS[style](face, seed, unit)
         )
-    result: Pixels = (drawn_floats * 255 + 0.5).astype(np.uint8)
+    result: Pixels = cv2.convertScaleAbs(drawn_floats, alpha=255)
     if excess > 1:
         result = cv2.resize(result, (width, height), interpolation=cv2.INTER_CUBIC)
     return result if strength >= 1 else cv2.addWeighted(result, strength, rgb, 1 - strength, 0)

@@ -12,8 +12,6 @@ import numpy as np
 
 from ..pictures import Pixels
 
-LINE_STEPS = 4
-
 
 def unit(rgb: Pixels) -> float:
     """The length that is one pixel in a picture of 512x512, and grows with the picture."""
@@ -29,12 +27,14 @@ def blur(pixels: Pixels, sigma: float) -> Pixels:
     """Gaussian blur; a wide one is made at a lower resolution, where nobody can tell."""
     if sigma < 0.2:
         return pixels
-    shrink = int(sigma / 3)
+    shrink = int(sigma / 2)
     if shrink < 2:
         return cv2.GaussianBlur(pixels, (0, 0), sigma)
     height, width = pixels.shape[:2]
     small = cv2.resize(pixels, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / shrink), (width, height), interpolation=cv2.INTER_LINEAR)
+    # Making it small and large again blurs by half a small pixel.
+    rest = math.sqrt((sigma / shrink) ** 2 - 0.25)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), rest), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def smooth(rgb: Pixels, *, radius: float, tolerance: float, passes: int) -> Pixels:
@@ -48,8 +48,9 @@ def smooth(rgb: Pixels, *, radius: float, tolerance: float, passes: int) -> Pixe
     small = cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA)
     small = (small * 255 + 0.5).astype(np.uint8)
     reach = min(3.0, radius)
+    # Three filters of 5 pixels do what two of 7 do, in a third of the time.
     for _ in range(passes):
-        small = cv2.bilateralFilter(small, 7, tolerance * 255, reach)
+        small = cv2.bilateralFilter(small, 5, tolerance * 255, reach)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
 
 
@@ -68,9 +69,9 @@ def kuwahara(rgb: Pixels, radius: int) -> Pixels:
     result: Pixels = means[:height, :width].copy()
     for top, left in ((0, radius), (radius, 0), (radius, radius)):
         window = (slice(top, top + height), slice(left, left + width))
-        calmer = variances[window] < calmest
-        np.copyto(calmest, variances[window], where=calmer)
-        np.copyto(result, means[window], where=calmer[..., None])
+        calmer = cv2.compare(variances[window], calmest, cv2.CMP_LT)
+        cv2.copyTo(variances[window], calmer, calmest)
+        cv2.copyTo(means[window], calmer, result)
     return result
 
 
@@ -78,28 +79,30 @@ def tangents(luma: Pixels, sigma: float) -> tuple[Pixels, Pixels]:
     """Unit vectors (x, y) along the edges, from the structure tensor smoothed by `sigma`."""
     across = cv2.Sobel(luma, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(luma, cv2.CV_32F, 0, 1)
-    xx, yy, xy = blur(across * across, sigma), blur(down * down, sigma), blur(across * down, sigma)
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(math.pi / 2)
-    return np.cos(angle), np.sin(angle)
+    twice = cv2.phase(blur(across * across - down * down, sigma), blur(2 * across * down, sigma))
+    x, y = cv2.polarToCart(np.ones_like(twice), 0.5 * twice + np.float32(math.pi / 2))
+    return x, y
 
 
-def along(pixels: Pixels, field: tuple[Pixels, Pixels], length: float, steps: int) -> Pixels:
-    """Average along a field of directions, `length` pixels to both sides."""
+def along(pixels: Pixels, field: tuple[Pixels, Pixels], length: float, passes: int) -> Pixels:
+    """Average along a field of directions, `length` pixels to both sides: 3 places after one pass, 9 after two."""
     height, width = pixels.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    total: Pixels = pixels.copy()
-    for step in range(1, steps + 1):
-        reach = np.float32(length * step / steps)
-        shift_x, shift_y = field[0] * reach, field[1] * reach
-        for sign in (1, -1):
-            total += cv2.remap(
+    distance = 2 * length / (3**passes - 1)
+    for _ in range(passes):
+        ahead, behind = (
+            cv2.remap(
                 pixels,
-                columns + sign * shift_x,
-                rows + sign * shift_y,
+                cv2.scaleAdd(field[0], shift, columns),
+                cv2.scaleAdd(field[1], shift, rows),
                 cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_REFLECT,
             )
-    return total / (2 * steps + 1)
+            for shift in (distance, -distance)
+        )
+        pixels = (pixels + ahead + behind) / 3
+        distance *= 3
+    return pixels
 
 
 def lines(luma: Pixels, *, width: float, sharpness: float, threshold: float, slope: float) -> Pixels:
@@ -109,9 +112,9 @@ def lines(luma: Pixels, *, width: float, sharpness: float, threshold: float, slo
     how abruptly. After Winnemoeller, Kyprianidis and Olsen, "XDoG" (2012).
     """
     difference = (1 + sharpness) * blur(luma, width) - sharpness * blur(luma, width * 1.6)
-    coherent = along(difference, tangents(luma, width * 2.5), width * 3, LINE_STEPS)
-    inked: Pixels = np.where(coherent >= threshold, 1, 1 + np.tanh(slope * (coherent - threshold)))
-    return inked.astype(np.float32).clip(0, 1)
+    coherent = along(difference, tangents(luma, width * 2.5), width * 3, 2)
+    inked: Pixels = 1 + np.tanh(slope * np.minimum(coherent - threshold, 0))
+    return inked
 
 
 def vibrant(rgb: Pixels, amount: float) -> Pixels:
@@ -132,9 +135,9 @@ def steps(luma: Pixels, count: int, crispness: float) -> Pixels:
     """Quantise to `count` levels with soft treads, so that areas have no ragged borders."""
     scaled = luma * count
     level = np.floor(scaled)
-    tread = np.tanh((scaled - level - 0.5) * crispness) / np.tanh(0.5 * crispness)
+    tread = np.tanh((scaled - level - 0.5) * crispness) / math.tanh(0.5 * crispness)
     stepped: Pixels = (level + 0.5 + 0.5 * tread) / count
-    return stepped.astype(np.float32)
+    return stepped
 
 
 def ramp(luma: Pixels, colours: tuple[str, ...]) -> Pixels:
@@ -143,5 +146,5 @@ def ramp(luma: Pixels, colours: tuple[str, ...]) -> Pixels:
     places = np.linspace(0, 1, len(colours))
     table = np.stack([np.interp(np.linspace(0, 1, 1024), places, stops[:, channel]) for channel in range(3)], -1)
     index = (luma.clip(0, 1) * 1023 + 0.5).astype(np.uint16)
-    mapped: Pixels = table.astype(np.float32)[index]
+    mapped: Pixels = table.astype(np.float32).take(index, axis=0)
     return mapped

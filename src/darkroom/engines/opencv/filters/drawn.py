@@ -15,7 +15,7 @@ def ink(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Black ink on warm paper: pen lines and brushed shadows."""
     random = np.random.default_rng(seed)
     # Noise in skies would be drawn as worms: calm areas have to be flat before lines are looked for.
-    luma = _evened(brush.grey(brush.smooth(rgb, radius=3.5 * unit, tolerance=0.09, passes=3)), unit)
+    luma = _evened(brush.grey(brush.smooth(rgb, radius=3.5 * unit, tolerance=0.09, passes=4)), unit)
     drawn = brush.lines(luma, width=1.0 * unit, sharpness=22, threshold=0.40, slope=7)
     sheet = (
         np.array([0.975, 0.96, 0.925], np.float32) * (1 + 0.012 * texture.paper(rgb.shape[:2], unit, random))[..., None]
@@ -27,7 +27,7 @@ def ink(rgb: Pixels, seed: int, unit: float) -> Pixels:
 def pencil(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Graphite: soft outlines, hatched shadows, the tooth of the paper."""
     random, shape = np.random.default_rng(seed), rgb.shape[:2]
-    luma = _evened(brush.grey(brush.smooth(rgb, radius=1.5 * unit, tolerance=0.05, passes=2)), unit)
+    luma = _evened(brush.smooth(brush.grey(rgb), radius=1.5 * unit, tolerance=0.05 / 3, passes=2), unit)
     around = brush.blur(luma, 5 * unit)
     outline = ((luma + 0.1) / (around + 0.1)).clip(0, 1) ** 1.6
     shade = (1 - luma).clip(0, 1)
@@ -40,17 +40,16 @@ def pencil(rgb: Pixels, seed: int, unit: float) -> Pixels:
 
 def neon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """Glowing tubes along the edges, at night."""
-    calm = brush.smooth(rgb, radius=3 * unit, tolerance=0.09, passes=2)
+    calm = brush.smooth(rgb, radius=3 * unit, tolerance=0.09, passes=3)
     luma = brush.grey(calm)
     soft = brush.blur(luma, 0.9 * unit)
     across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-    power = np.hypot(across, down) * unit
+    power = cv2.magnitude(across, down) * unit
     tube = brush.along((power * 2.6).clip(0, 1) ** 1.25, brush.tangents(soft, 2 * unit), 2 * unit, 2)
     # The colour turns with the direction of the edge, from cyan through blue and violet to pink.
     turn = brush.blur(across, 5 * unit), brush.blur(down, 5 * unit)
-    phase = (np.arctan2(turn[1], turn[0]) / (2 * math.pi) + 0.5) % 1
-    hue = 0.5 - 0.5 * np.cos(2 * math.pi * phase)
-    light = brush.ramp(hue.astype(np.float32), ("19e3ff", "3f7bff", "a04bff", "ff3fb4"))
+    hue = 0.5 + 0.5 * turn[0] / (cv2.magnitude(*turn) + 1e-9)
+    light = brush.ramp(hue, ("19e3ff", "3f7bff", "a04bff", "ff3fb4"))
     light = 0.72 * light + 0.28 * brush.vibrant(calm, 1.0)
     night = brush.ramp(luma, ("05030f", "0b0a26", "1a1446", "2b1f63")) * 0.9
     glowing = light * tube[..., None]
@@ -71,6 +70,6 @@ def _hatching(shape: tuple[int, int], unit: float, random: np.random.Generator, 
     """Parallel strokes of mean 0 and deviation 1."""
     angle = math.radians(degrees)
     field = (np.full(shape, math.cos(angle), np.float32), np.full(shape, -math.sin(angle), np.float32))
-    strokes = brush.along(texture.noise(shape, 1.3 * unit, random), field, 12 * unit, 6)
+    strokes = brush.along(texture.noise(shape, 1.3 * unit, random), field, 12 * unit, 3)
     normal: Pixels = strokes / (strokes.std() + 1e-6)
     return normal

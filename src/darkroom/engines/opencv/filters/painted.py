@@ -15,7 +15,7 @@ POLY_SIDE = 512  # the points of a low-poly picture are chosen at about this siz
 
 def cartoon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """Flat areas of strong colour with dark outlines."""
-    flat = brush.smooth(rgb, radius=5 * unit, tolerance=0.11, passes=5)
+    flat = brush.smooth(rgb, radius=5 * unit, tolerance=0.11, passes=7)
     luma = brush.grey(flat)
     flat = brush.with_luma(flat, 0.8 * brush.steps(luma, 8, 5) + 0.2 * luma)
     flat = brush.vibrant(flat * 1.06, 0.75)
@@ -23,26 +23,27 @@ def cartoon(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - no
     source = brush.smooth(brush.grey(rgb), radius=2.5 * unit, tolerance=0.08 / 3, passes=2)
     outline = brush.lines(source, width=1.1 * unit, sharpness=24, threshold=0.1, slope=5)[..., None]
     ink = np.array([0.10, 0.07, 0.12], np.float32)
-    inked: Pixels = flat * outline + ink * (1 - outline)
+    inked: Pixels = ink + (flat - ink) * outline
     return inked
 
 
 def watercolor(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """Translucent washes with darker rims on rough paper."""
     random, shape = np.random.default_rng(seed), rgb.shape[:2]
-    wash = brush.smooth(rgb, radius=4 * unit, tolerance=0.09, passes=4)
+    wash = brush.smooth(rgb, radius=4 * unit, tolerance=0.09, passes=6)
     wash = brush.kuwahara(wash, round(1.2 * unit))
     wash = _wobble(wash, unit, random)
     luma = brush.grey(wash)
-    rims = brush.blur(np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)) * unit, unit)
+    rims = brush.blur(cv2.magnitude(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)) * unit, unit)
     wash = brush.vibrant(wash, 0.55)
     # Pigment absorbs: its density multiplies, and white paper stays white.
-    density = -np.log(wash.clip(0.04, 1)) * 0.7
+    pigment = 0.7 * cv2.log(wash.clip(0.04, 1))
     pools = 1 + 0.11 * texture.noise(shape, 30 * unit, random) + 0.05 * texture.noise(shape, 8 * unit, random)
-    tooth = 1 + 0.10 * texture.paper(shape, unit, random)
-    density *= (pools * tooth * (1 + 1.1 * rims.clip(0, 0.6)))[..., None].clip(0.3, 2)
+    tooth = texture.paper(shape, unit, random)
+    pigment *= (pools * (1 + 0.10 * tooth) * (1 + 1.1 * rims.clip(0, 0.6)))[..., None].clip(0.3, 2)
     sheet = np.array([0.995, 0.985, 0.96], np.float32)
-    painted: Pixels = sheet * np.exp(-density) * (1 + 0.012 * texture.paper(shape, unit, random))[..., None]
+    # Pigment gathers in the hollows of the paper, which are darker by themselves.
+    painted: Pixels = sheet * cv2.exp(pigment) * (1 - 0.01 * tooth)[..., None]
     return painted
 
 
@@ -58,7 +59,7 @@ def oil(rgb: Pixels, seed: int, unit: float) -> Pixels:
     paint = broad * (1 - detail) + fine * detail
     field = brush.tangents(brush.grey(broad), 5 * unit)
     paint = brush.along(paint, field, 1.6 * unit, 2)
-    bristles = brush.along(texture.noise(rgb.shape[:2], 1.2 * unit, random), field, 9 * unit, 6)
+    bristles = brush.along(texture.noise(rgb.shape[:2], 1.2 * unit, random), field, 9 * unit, 3)
     bristles = brush.blur(bristles / (bristles.std() + 1e-6), 0.6 * unit)
     relief = (cv2.Sobel(bristles, cv2.CV_32F, 1, 0) + cv2.Sobel(bristles, cv2.CV_32F, 0, 1)) * unit
     paint = brush.vibrant(paint, 0.5) * (1 + 0.045 * bristles)[..., None]

@@ -18,20 +18,21 @@ PALETTES = (
     ("171738", "5b2bd0", "f03fa2", "4fd6f5", "f6fbe9"),
 )
 SCREEN_ANGLES = (15, 75, 0)  # of the cyan, magenta and yellow dots, as printers set them
-PIXEL_COLOURS, PIXEL_ROUNDS = 32, 10
+PIXEL_COLOURS, PIXEL_ROUNDS = 32, 8
 DOT_SHARE = 0.72  # the rest is printed flat: with dots alone small faces are lost
 
 
 def comic(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - nothing in it is left to chance
     """A printed comic: few flat colours, bold lines, dots in the shadows."""
-    flat = brush.smooth(rgb, radius=6 * unit, tolerance=0.14, passes=4)
+    flat = brush.smooth(rgb, radius=6 * unit, tolerance=0.14, passes=6)
     luma = brush.grey(flat)
     flat = brush.vibrant(brush.with_luma(flat, brush.steps(luma, 4, 9) * 1.08), 1.1)
     dots = _screen(luma.shape, max(3.0, 5.5 * unit), 45)
     shadow = ((0.56 - luma) * 2.6).clip(0, 0.75)
     flat = flat * (1 - 0.55 * ((shadow - dots) * 6 + 0.5).clip(0, 1))[..., None]
     flat = flat * np.array([1.0, 0.98, 0.90], np.float32)
-    source = brush.grey(brush.smooth(rgb, radius=3 * unit, tolerance=0.1, passes=2))
+    # Lines follow the luma alone, of which a step counts a third of one in all channels.
+    source = brush.smooth(brush.grey(rgb), radius=3 * unit, tolerance=0.1 / 3, passes=2)
     drawn = brush.lines(source, width=1.5 * unit, sharpness=26, threshold=0.16, slope=7)
     return flat * drawn[..., None] + 0.05 * (1 - drawn[..., None])
 
@@ -64,11 +65,11 @@ def pixel(rgb: Pixels, seed: int, unit: float) -> Pixels:  # noqa: ARG001 - noth
 
 
 def _few_colours(sprite: Pixels) -> Pixels:
-    """The uint8 sprite in `PIXEL_COLOURS`: cut by the median, then moved to where the colours are (k-means).
+    """The uint8 sprite in `PIXEL_COLOURS`: those of an octree, then moved to where the colours are (k-means).
 
     Pillow's own k-means takes four times as long, for it goes on until nothing moves.
     """
-    cut = Image.fromarray(sprite).quantize(PIXEL_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    cut = Image.fromarray(sprite).quantize(PIXEL_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     nearest, colours = np.asarray(cut).reshape(-1), sprite.reshape(-1, 3).astype(np.float32)
     for _ in range(PIXEL_ROUNDS):
         counts = np.maximum(np.bincount(nearest, minlength=PIXEL_COLOURS), 1)
@@ -81,7 +82,7 @@ def _few_colours(sprite: Pixels) -> Pixels:
 
 def pop(rgb: Pixels, seed: int, unit: float) -> Pixels:
     """A silkscreen poster in five flat colours; the seed chooses the inks."""
-    luma = brush.grey(brush.smooth(rgb, radius=5 * unit, tolerance=0.12, passes=4))
+    luma = brush.grey(brush.smooth(rgb, radius=5 * unit, tolerance=0.12, passes=6))
     even = cv2.createCLAHE(2.5, (4, 4)).apply((luma * 255 + 0.5).astype(np.uint8)).astype(np.float32) / 255
     even = brush.blur(0.65 * even + 0.35 * luma, 0.8 * unit)
     return brush.ramp(brush.steps(even, 5, 24) * 1.25 - 0.125, PALETTES[seed % len(PALETTES)])

@@ -17,7 +17,8 @@ def noise(shape: Shape, scale: float, random: np.random.Generator) -> Pixels:
     coarse = random.standard_normal(grid, dtype=np.float32)
     shrinks = grid[0] > height or grid[1] > width
     fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    normal: Pixels = (fine - fine.mean()) / (fine.std() + 1e-6)
+    mean, deviation = cv2.meanStdDev(fine)
+    normal: Pixels = (fine - float(mean[0, 0])) / (float(deviation[0, 0]) + 1e-6)
     return normal
 
 
@@ -32,6 +33,6 @@ def vignette(shape: Shape, amount: float) -> Pixels:
     height, width = shape
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :] ** 2
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None] ** 2
-    radius = np.sqrt((across + down) / 2)
-    factors: Pixels = 1 - np.float32(amount) * radius**3
+    squared = (across + down) / 2
+    factors: Pixels = 1 - np.float32(amount) * squared * np.sqrt(squared)
     return factors[..., None]
