@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -177,33 +178,79 @@ async def test_the_system_knows_this_machine_by_name() -> None:
     assert set(await SystemNames()("localhost", 80)) <= {"127.0.0.1", "::1"}
 
 
-async def test_a_look_up_that_hangs_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's resolver itself hangs here: no name server in reach of a test can make it do so."""
-    release, genuine = threading.Event(), socket.getaddrinfo
+@dataclass
+class Resolver:
+    """The system's resolver, which hangs for some names: no name server in reach of a test can make it do so."""
 
-    def hangs(host: str, *args: object, **options: object) -> object:
-        if host == "hangs.example":
-            release.wait(20)
+    release: threading.Event = field(default_factory=threading.Event)
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
+    resolver, genuine = Resolver(), socket.getaddrinfo
+
+    def look_up(host: str, *args: object, **options: object) -> object:
+        resolver.asked.append(host)
+        if host.endswith(".example"):
+            resolver.release.wait(20)
             raise OSError
         return genuine(host, *args, **options)
 
-    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield resolver
+    resolver.release.set()
+
+
+async def test_a_look_up_that_hangs_holds_up_nothing_else(resolver: Resolver) -> None:
     names = SystemNames()
-    waiting = [asyncio.create_task(names("hangs.example", 80)) for _ in range(AT_ONCE - 1)]
+    hanging = [asyncio.create_task(names(f"hangs-{number}.example", 80)) for number in range(AT_ONCE - 1)]
     await asyncio.sleep(0)
-    try:
-        assert await names("127.0.0.1", 80) == ["127.0.0.1"]
-        assert await asyncio.to_thread(lambda: "not held up") == "not held up"
-        one_more = asyncio.create_task(names("hangs.example", 80))
-        await asyncio.sleep(0)
-        with pytest.raises(TimeoutError):
-            await names("127.0.0.1", 80)
-        waiting[0].cancel()  # whoever gave up does not free the place that his look-up still takes
-        await asyncio.sleep(0)
-        with pytest.raises(TimeoutError):
-            await names("127.0.0.1", 80)
-    finally:
-        release.set()
-    ends = await asyncio.gather(*waiting, one_more, return_exceptions=True)
-    assert {type(end) for end in ends} == {OSError, asyncio.CancelledError}
     assert await names("127.0.0.1", 80) == ["127.0.0.1"]
+    assert await asyncio.to_thread(lambda: "not held up") == "not held up"
+    resolver.release.set()
+    assert {type(end) for end in await asyncio.gather(*hanging, return_exceptions=True)} == {OSError}
+
+
+async def test_where_too_many_hang_others_wait_for_their_turn(resolver: Resolver) -> None:
+    names = SystemNames()
+    hanging = [asyncio.create_task(names(f"hangs-{number}.example", 80)) for number in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    hanging[0].cancel()  # whoever gave up does not free the place that his look-up still takes
+    impatient = asyncio.create_task(names("127.0.0.2", 80))
+    patient = asyncio.create_task(names("127.0.0.1", 80))
+    await asyncio.wait([impatient, patient], timeout=0.1)
+    assert not impatient.done()
+    assert not patient.done()
+    impatient.cancel()
+    resolver.release.set()
+    assert await patient == ["127.0.0.1"]
+    assert "127.0.0.2" not in resolver.asked
+    ends = await asyncio.gather(*hanging, return_exceptions=True)
+    assert {type(end) for end in ends} == {OSError, asyncio.CancelledError}
+
+
+async def test_a_name_that_many_ask_for_at_once_is_looked_up_once(resolver: Resolver) -> None:
+    names = SystemNames()
+    asking = [asyncio.create_task(names("127.0.0.1", 80)) for _ in range(3 * AT_ONCE)]
+    one = asyncio.create_task(names("hangs.example", 80))
+    many = [asyncio.create_task(names("hangs.example", 80)) for _ in range(3 * AT_ONCE)]
+    assert await asyncio.gather(*asking) == [["127.0.0.1"]] * (3 * AT_ONCE)
+    one.cancel()  # the others still get the answer
+    resolver.release.set()
+    assert {type(end) for end in await asyncio.gather(*many, return_exceptions=True)} == {OSError}
+    assert sorted(resolver.asked) == ["127.0.0.1", "hangs.example"]
+    assert await names("127.0.0.1", 80) == ["127.0.0.1"]
+    assert len(resolver.asked) == 3  # an answer is not kept
+
+
+async def test_those_who_waited_for_a_place_share_an_answer(resolver: Resolver) -> None:
+    names = SystemNames()
+    hanging = [asyncio.create_task(names(f"hangs-{number}.example", 80)) for number in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    asking = [asyncio.create_task(names("127.0.0.1", 80)) for _ in range(3 * AT_ONCE)]
+    await asyncio.sleep(0)
+    resolver.release.set()
+    assert await asyncio.gather(*asking) == [["127.0.0.1"]] * (3 * AT_ONCE)
+    await asyncio.gather(*hanging, return_exceptions=True)
+    assert len(resolver.asked) < 3 * AT_ONCE

@@ -92,7 +92,7 @@ class Sender:
     async def _connect(self, place: SplitResult) -> Connection:
         """A connection to the first address of the host that answers."""
         host, port, tls = place.hostname or "", place.port or PORTS[place.scheme], place.scheme == "https"
-        problem: OSError = ConnectionError("the host has no address")
+        problem: OSError | None = None
         for address in await self._reach.addresses(host, port):
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -100,9 +100,9 @@ class Sender:
                         Connection, address, port, ssl=self._tls if tls else None, server_hostname=host if tls else None
                     )
                     return connection
-            except OSError as error:
+            except OSError as error:  # `TimeoutError` is one
                 problem = error
-        raise problem
+        raise ConnectionError("no address of the host takes connections") from problem
 
     def forget(self, lane: str) -> None:
         """Close the connections of a lane in which nothing is under way."""

@@ -63,6 +63,11 @@ async def test_lanes_do_not_share_connections(sender: Sender, receiver: Receiver
     assert receiver.connections == 2
 
 
+async def test_of_many_that_begin_at_once_none_fails(sender: Sender, receiver: Receiver) -> None:
+    outcomes = await asyncio.gather(*(sender.post(f"{lane}", receiver.url(), (), b"{}") for lane in range(200)))
+    assert {outcome.kind for outcome in outcomes} == {Kind.SENT}
+
+
 async def test_a_large_body_arrives_whole(sender: Sender, receiver: Receiver) -> None:
     body = bytes(1 << 20)
     assert (await post(sender, receiver, body)).kind is Kind.SENT
