@@ -41,6 +41,8 @@ async def main(url: str, jobs: int, callers: int) -> float:
     working = asyncio.create_task(queue.run(batch_size=32))
     await asyncio.gather(*(enqueue(jobs // callers) for _ in range(callers)))
     await over.wait()
+    while await pool.fetchval("SELECT EXISTS (SELECT FROM pgqueuer)"):  # an end counts when it is stored
+        await asyncio.sleep(0.002)
     seconds = time.perf_counter() - begun
     queue.shutdown.set()
     await working
