@@ -61,6 +61,9 @@ class Unheard:
     def progress(self, percent: int, note: str = "") -> None:
         """Take note of nothing."""
 
+    def preview(self, picture: Path) -> None:
+        """Look at nothing."""
+
 
 class Studio:
     """Does jobs in a folder of its own."""
