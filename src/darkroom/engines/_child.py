@@ -35,7 +35,7 @@ import msgspec
 
 from ..core.errors import NO_ROOM, Code, TaskError, no_room
 
-RATE = 4  # progress messages per second: no more than the worker reports
+RATE = 10  # progress messages per second
 LENGTH = struct.Struct(">I")  # what precedes every message: its size in bytes
 DETAIL = 8_000  # characters of a traceback that are worth keeping
 PR_SET_PDEATHSIG = 1
