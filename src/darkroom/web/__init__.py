@@ -273,7 +273,7 @@ def update(dialect: Dialect, endpoint: Endpoint, wire: WireRequest, news: Update
 def with_key(command: Command, wire: WireRequest) -> Command:
     """A submit with what is the same in every dialect: the key that makes it happen once, and where it came in.
 
-    Each task of a batch was told that already.
+    The tasks of a batch have their `base_url` from the dialect.
     """
     if isinstance(command, SubmitBatch):
         return replace(command, idempotency_key=wire.headers.get("idempotency-key"))
