@@ -77,6 +77,16 @@ async def test_the_url_of_a_submit_is_told_and_its_links_lead_to_the_server(
     assert (log["url"], log["tries"], log["http_status"], log["error"]) == (receiver.url(), 1, 204, None)
 
 
+async def test_the_links_of_a_batch_lead_to_the_server_too(
+    server: Darkroom, client: httpx.Client, receiver: Receiver
+) -> None:
+    answer = client.post("/api/tasks/batch", json=[{**JOB, "webhook": receiver.url()}] * 2)
+    assert answer.status_code == 201, answer.text
+    for got in await receiver.until(2):
+        (output,) = got.json["data"]["outputs"]
+        assert output["url"].startswith(f"{server.address}/api/tasks/")
+
+
 async def test_a_webhook_of_the_account_hears_of_tasks_of_every_dialect(
     client: httpx.Client, receiver: Receiver
 ) -> None:
