@@ -256,7 +256,7 @@ def check(settings: Settings) -> list[str]:
     problems = []
     for name, (low, high) in RANGES.items():
         if not low <= getattr(settings, name) <= high:
-            problems.append(f"{name} must be from {low:g} to {high:g}")
+            problems.append(f"{name} must be from {low:.9g} to {high:.9g}")
     problems += check_access(settings)
     no_paths = [prefix for prefix in settings.mounts if not prefix.startswith("/") or "{" in prefix]
     problems += [f'mounts: {prefix!r} must be a path such as "/vendor"' for prefix in no_paths]
@@ -272,7 +272,7 @@ def check(settings: Settings) -> list[str]:
         problems.append("webhook_retries are seconds, each from 0 to 86400")
     low, high = RANGES["result_hours"]
     wrong = [name for name, hours in settings.retention.items() if not low <= hours <= high]
-    problems += [f"retention: that of {name!r} must be from {low:g} to {high:g}" for name in wrong]
+    problems += [f"retention: that of {name!r} must be from {low:.9g} to {high:.9g}" for name in wrong]
     unfit = [name for name, tasks in settings.limits.items() if not 0 <= tasks <= MOST_RUNNING]
     problems += [f"limits: that of {name!r} must be from 0 to {MOST_RUNNING}" for name in unfit]
     if settings.hints and not settings.hints.startswith(("nats://", "tls://")):
