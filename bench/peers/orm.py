@@ -64,8 +64,10 @@ class Entry(Base):
 
 class Event(Base):
     __tablename__ = "event"
-    task_id: Mapped[str] = mapped_column(primary_key=True)
-    n: Mapped[int] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[str]
+    task_id: Mapped[str]
+    n: Mapped[int]
     state: Mapped[str]
     attempt: Mapped[int]
     at: Mapped[int]
@@ -86,6 +88,7 @@ class Task(Base):
     count: Mapped[int]
     state: Mapped[str] = mapped_column(default="queued")
     progress: Mapped[int] = mapped_column(default=0)
+    stage: Mapped[str] = mapped_column(default="")
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
     priority: Mapped[int] = mapped_column(default=0)
@@ -100,6 +103,7 @@ class Task(Base):
     # "metadata" is taken by SQLAlchemy
     luggage: Mapped[dict[str, Any]] = mapped_column("metadata")
     extra: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    callbacks: Mapped[str] = mapped_column(default="")
     created_at: Mapped[int]
     finished_at: Mapped[int | None]
     version: Mapped[int] = mapped_column(default=1)
@@ -193,7 +197,7 @@ async def submit(body: TaskBody, session: Writer, authorization: Authorization) 
                 held=price,
                 created_at=now,
             ),
-            Event(task_id=task.id, n=1, state="queued", attempt=0, at=now),
+            Event(account_id=account_id, task_id=task.id, n=1, state="queued", attempt=0, at=now),
         ]
     )
     await session.commit()
