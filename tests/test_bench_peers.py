@@ -26,9 +26,12 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Seeded:
 def peer(request: pytest.FixtureRequest, seeded: Seeded) -> Iterator[httpx.Client]:
     """One of the peers, on the data folder."""
     start = servers.script if request.param == "bare" else servers.fastapi
-    with start(request.param, seeded.database) as running:
-        with httpx.Client(base_url=running.address, headers={"authorization": f"Bearer {seeded.key}"}) as client:
-            yield client
+    headers = {"authorization": f"Bearer {seeded.key}"}
+    with (
+        start(request.param, seeded.database) as running,
+        httpx.Client(base_url=running.address, headers=headers) as it,
+    ):
+        yield it
 
 
 def test_a_peer_tells_of_a_finished_task(peer: httpx.Client, seeded: Seeded) -> None:
