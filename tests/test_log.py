@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields
 from io import StringIO
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from darkroom.config import Settings
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.task import State
-from darkroom.log import Event, configure, write, write_failure, write_outcome
+from darkroom.log import AT_MOST, Event, configure, write, write_failure, write_outcome
 from darkroom.testing.tasks import task
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -89,6 +91,39 @@ def test_what_libraries_log_has_the_same_form(lines: Lines) -> None:
 
 def test_libraries_are_quiet_unless_they_warn(lines: Lines) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://example.com?token=1")
+    assert lines() == []
+
+
+async def test_lines_of_one_turn_are_written_together_and_a_warning_at_once(lines: Lines) -> None:
+    for name in "ab":
+        write(Event.TASK_SUBMITTED, task=name)
+    assert lines() == []
+    await asyncio.sleep(0)
+    assert [line["task"] for line in lines()] == ["a", "b"]
+    write(Event.TASK_SUBMITTED, task="c")
+    write(Event.TASK_LOST, level=logging.WARNING, task="d")
+    assert [line["task"] for line in lines()] == ["a", "b", "c", "d"]
+
+
+async def test_a_turn_without_end_is_written_all_the_same(lines: Lines) -> None:
+    for _ in range(AT_MOST + 1):
+        write(Event.TASK_SUBMITTED, task="t")
+    assert len(lines()) == AT_MOST
+
+
+async def test_what_a_thread_logs_waits_for_no_loop(lines: Lines) -> None:
+    await asyncio.to_thread(write, Event.TASK_SUBMITTED, task="t")
+    (line,) = lines()
+    assert line["task"] == "t"
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch, lines: Lines) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        configure("info")
+        write(Event.TASK_LOST, level=logging.WARNING, task="t")
+        with suppress(OSError):
+            full.close()
     assert lines() == []
 
 

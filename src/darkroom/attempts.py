@@ -31,6 +31,7 @@ class Attempt:
     renewed: float = field(default_factory=time.monotonic)
     stop: Trigger | None = None
     held: str | None = None  # what it made, if a person has to look at that first
+    expired: bool = False  # its time was over before it ended
     lost: bool = False
     ended: bool = False
     running: asyncio.Task[None] | None = None
@@ -39,6 +40,11 @@ class Attempt:
     def canceled(self) -> bool:
         """True once the caller canceled the task; otherwise a stopped attempt is one that another goes on from."""
         return self.stop is Trigger.CANCEL
+
+    @property
+    def stopped(self) -> bool:
+        """True once the engine was told to stop."""
+        return self.expired or self.stop is not None
 
     @property
     def news(self) -> bool:
@@ -64,6 +70,12 @@ class Attempt:
         """Stop the engine, unless it has just ended by itself; `trigger` says why."""
         if self.stop is None and not self.ended and self.running is not None:
             self.stop = trigger
+            self.running.cancel()
+
+    def expire(self) -> None:
+        """Stop the engine: its time is over."""
+        if not self.stopped and not self.ended and self.running is not None:
+            self.expired = True
             self.running.cancel()
 
 

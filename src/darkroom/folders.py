@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+UNTOUCHED = 0  # the time of change that an empty folder is given: what is made in it gives it another one
+
 
 class Folders:
     """Gives out empty folders and removes them with what is in them.
@@ -29,6 +31,7 @@ class Folders:
         else:
             folder = self._parent / secrets.token_hex(8)
             folder.mkdir(parents=True)
+            os.utime(folder, ns=(UNTOUCHED, UNTOUCHED))
         try:
             yield folder
         except BaseException:
@@ -44,12 +47,15 @@ class Folders:
 def emptied(folder: Path) -> bool:
     """Remove what is in a folder; whether that worked, and the folder is still there."""
     try:
+        if folder.stat().st_mtime_ns == UNTOUCHED:
+            return True
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path)
                 else:
                     os.unlink(entry.path)  # noqa: PTH108 - a Path for each entry is not needed
+        os.utime(folder, ns=(UNTOUCHED, UNTOUCHED))
     except OSError:
         return False
     return True

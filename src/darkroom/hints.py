@@ -101,12 +101,12 @@ def messages(node: str, hints: set[str]) -> list[str]:
     if len(hints) > MANY or EVERYTHING in hints:
         return [f"{node}\n{EVERYTHING}"]
     found: list[str] = []
-    size = LARGEST
+    part, size = [node], len(node)
     for hint in sorted(hints):
         length = len(hint.encode()) + 1
         if size + length > LARGEST:
-            found.append(node)
-            size = len(node)
-        found[-1] += f"\n{hint}"
+            found.append("\n".join(part))
+            part, size = [node], len(node)
+        part.append(hint)
         size += length
-    return found
+    return [*found, "\n".join(part)] if hints else []

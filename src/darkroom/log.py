@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from enum import StrEnum
+from typing import TextIO
+
+import msgspec
 
 from .core.errors import TaskError
 from .core.task import State, Task
 
 logger = logging.getLogger("darkroom")
+PLAIN = {str, int, float, bool}
+ANYTHING = json.JSONEncoder(default=str)
+BLANK = vars(logging.makeLogRecord({"name": logger.name}))
+BLANK |= dict.fromkeys(("thread", "threadName", "process", "processName"))
+AT_MOST = 100  # lines that are written together
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # of the request that is being served
 
 
@@ -56,11 +66,24 @@ def write(event: Event, *, level: int = logging.INFO, error: BaseException | Non
     """Log one event with what belongs to it. Fields must hold no secret."""
     counts[event] += 1
     if logger.isEnabledFor(level):
-        # Not by `logger.log`, which looks for the line of code that calls it: a task has several of ours.
-        raised = None if error is None else (type(error), error, error.__traceback__)
-        record = logging.LogRecord(logger.name, level, "", 0, event.value, None, raised)
-        record.fields = fields
-        logger.handle(record)
+        logger.handle(Record(event, level, error, fields))
+
+
+class Record(logging.LogRecord):
+    """An event, of no thread, process and line of code: to find these costs as much as all else of it."""
+
+    def __init__(self, event: Event, level: int, error: BaseException | None, fields: dict[str, object]) -> None:
+        now = time.time()
+        self.__dict__.update(
+            BLANK,
+            msg=event.value,
+            levelno=level,
+            levelname=logging.getLevelName(level),
+            created=now,
+            msecs=now % 1 * 1000,
+            exc_info=None if error is None else (type(error), error, error.__traceback__),
+            fields=fields,
+        )
 
 
 OUTCOMES = {
@@ -104,11 +127,19 @@ def level_of(error: TaskError) -> int:
     return logging.DEBUG if error.logged else logging.WARNING
 
 
+def encode(line: dict[str, object]) -> str:
+    """A line as JSON. ASCII, so that half a surrogate pair or an odd terminal cannot stop it."""
+    if PLAIN.issuperset(map(type, line.values())):
+        with suppress(UnicodeEncodeError, OverflowError):
+            text = msgspec.json.encode(line)  # in a fifth of the time, of what both write alike
+            if text.isascii():
+                return text.decode()
+    return ANYTHING.encode(line)
+
+
 class JsonLines(logging.Formatter):
     """A record as one line of JSON, the event first."""
 
-    # ASCII, so that half a surrogate pair or an odd terminal cannot stop it.
-    _encode = json.JSONEncoder(default=str).encode
     _second = 0, ""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -122,7 +153,7 @@ class JsonLines(logging.Formatter):
         line |= {name: value for name, value in getattr(record, "fields", {}).items() if value is not None}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return self._encode(line)
+        return encode(line)
 
     def _written(self, second: int) -> str:
         """A second of UTC, written once for all lines of it."""
@@ -133,9 +164,42 @@ class JsonLines(logging.Formatter):
         return text
 
 
+class Lines(logging.Handler):
+    """Writes what one turn of the event loop logs at once, which costs a fraction of a write for each line.
+
+    Nothing waits for that without a loop, behind a warning or an error, or among `AT_MOST` lines.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one record."""
+        try:
+            self._waiting.append(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
+        if record.levelno >= logging.WARNING or len(self._waiting) >= AT_MOST:
+            self.flush()
+        elif len(self._waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self.lock or nullcontext(), suppress(OSError, ValueError):  # there is nowhere else to tell of it
+            lines, self._waiting = self._waiting, []
+            self._stream.write("".join(lines))
+            self._stream.flush()
+
+
 def configure(level: str) -> None:
     """Send everything from `level` up to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Lines(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(level.upper())

@@ -151,7 +151,7 @@ class Worker:
             with tracing.span("attempt", parent, task=task.public_id, attempt=task.attempt, model=task.model):
                 artifacts, warnings = await self._work(attempt)
         except asyncio.CancelledError as raised:
-            if attempt.stop is None and canceled():
+            if not attempt.stopped and canceled():
                 raise  # the whole process stops, and not by `stop`
             error = broken(task, raised)
         except HeldForReviewError as raised:
@@ -164,8 +164,8 @@ class Worker:
             self._hub.wake(WORK)
         await asyncio.sleep(0)  # the claim for the free slot is written first: an engine waits for it
         stop = attempt.stop if error is not None else None
-        if stop is not None:
-            error = None  # whatever an engine says when it is stopped
+        if error is not None and attempt.stopped:
+            error = timed_out() if stop is None else None  # whatever an engine says when it is stopped
         seconds = time.monotonic() - attempt.began
         outcome = Outcome(artifacts, warnings, error, stop, attempt.held, seconds)
         if attempt.previews:
@@ -175,16 +175,12 @@ class Worker:
             await self._results.discard(artifacts)
 
     async def _work(self, attempt: Attempt) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
-        limit = asyncio.timeout(self._limit(attempt.task))
+        limit = asyncio.get_running_loop().call_later(self._limit(attempt.task), attempt.expire)
         try:
-            async with limit:
-                with self._folders.one() as workdir:
-                    return await self._run_engine(attempt, workdir)
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the engine's own
-            message = "The task took longer than it may."
-            raise TaskError(Code.TIMED_OUT, message, retryable=True, resumes=True) from None
+            with self._folders.one() as workdir:
+                return await self._run_engine(attempt, workdir)
+        finally:
+            limit.cancel()
 
     async def _run_engine(self, attempt: Attempt, workdir: Path) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
         task = attempt.task
@@ -268,6 +264,11 @@ def canceled() -> bool:
     """Whether somebody canceled the current asyncio task; an engine may also raise `CancelledError` by itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def timed_out() -> TaskError:
+    """The failure of an attempt that took longer than it may."""
+    return TaskError(Code.TIMED_OUT, "The task took longer than it may.", retryable=True, resumes=True)
 
 
 def broken(task: Task, bug: BaseException) -> TaskError:

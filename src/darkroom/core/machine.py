@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from .errors import Code, TaskError
 from .task import TRANSITIONS, Artifact, Failure, State, Task, Trigger
+from .unchanged import unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Policy:
     retention: Retention = Retention()
 
 
-@dataclass(frozen=True, slots=True)
+@unchanged(frozen=True, slots=True)
 class Change:
     """Everything that one transition writes. `expect` and `attempt` guard it: compare and set.
 

@@ -8,17 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import Code
-
-if TYPE_CHECKING:
-    from dataclasses import dataclass as unchanged
-else:
-
-    def unchanged(*, frozen: bool, **options: bool) -> Any:  # noqa: ARG001 - the type checker sees to that
-        """A dataclass of many fields that nobody changes. Frozen by Python, one takes nine times as long to make."""
-        return dataclass(**options)
+from .unchanged import unchanged
 
 
 class State(StrEnum):

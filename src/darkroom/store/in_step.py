@@ -86,12 +86,13 @@ class InStep:
     ) -> None:
         self._alone = alone
         self._together = together
+        self._loop = asyncio.get_running_loop()  # once: to ask for it is a system call
         self._waiting: list[Waiting] = []
         self._runners: set[asyncio.Task[None]] = set()
 
     async def run(self, script: Callable[[], Script[T]]) -> T:
         """Run a script, durably; a caller who gives up before its turn leaves nothing behind."""
-        waiting: Waiting = Waiting(script, asyncio.get_running_loop().create_future())
+        waiting: Waiting = Waiting(script, self._loop.create_future())
         self._waiting.append(waiting)
         if len(self._runners) < RUNNERS:
             runner = asyncio.create_task(self._work())

@@ -42,6 +42,7 @@ class SharedReads:
     ) -> None:
         self._connection = connection
         self._sets = sets
+        self._loop = asyncio.get_running_loop()
         self._kinds: dict[str, Kind] = {}
         self._working: set[asyncio.Task[None]] = set()
 
@@ -51,7 +52,7 @@ class SharedReads:
         if kind is None:
             kind = self._kinds[statement.name] = Kind(statement)
         if time.monotonic() < kind.wait_until:
-            future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[list[Row]] = self._loop.create_future()
             kind.waiting.setdefault(values, []).append(future)
             return await future
         kind.wait_until = time.monotonic() + PATIENCE
