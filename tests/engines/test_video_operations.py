@@ -166,10 +166,9 @@ def test_the_face_of_a_picture_is_put_on_the_face_of_a_video(tmp_path: Path) -> 
     assert output.warnings == ()
     assert sound_packets(output.path) == sound_packets(source)
     for before, after in zip(pictures(source), pictures(output.path), strict=True):
-        changed = np.abs(before.astype(int) - after).max(2) > 40
-        assert changed.sum() > 300
-        assert not changed[:, :20].any()
-        assert not changed[200:].any()
+        apart = np.abs(before.astype(int) - after).max(2)
+        blocks = apart.reshape(30, 8, 40, 8).mean((1, 3)) > 20  # the codec, too, changes single pixels by 40 levels
+        assert 20 < blocks.sum() == blocks[6:19, 10:23].sum()
 
 
 def test_frames_without_a_face_pass_and_are_counted(tmp_path: Path) -> None:
