@@ -1,13 +1,17 @@
-"""Requests at the level of bytes: what a repeated poll may skip, and what it may not."""
+"""Requests at the level of bytes: what a repeated poll may skip, and what it may not, on both databases."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from darkroom.app import running
 from darkroom.config import Settings
+from darkroom.metrics import POLLS
 from darkroom.serve import HttpServer, http_config, listening
 from darkroom.web.status import LONGEST, StatusPath
 
@@ -17,9 +21,10 @@ POLL = b"GET /api/tasks/%b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\n\r
 class Wire:
     """A server without workers, a key and one waiting task."""
 
-    def __init__(self, port: int, key: str, status: StatusPath) -> None:
+    def __init__(self, port: int, key: str, status: StatusPath, http: HttpServer) -> None:
         self.port = port
         self.status = status
+        self.http = http
         self.key = key.encode()
         self.task = b""
 
@@ -48,21 +53,27 @@ class Wire:
         return POLL % (self.task, self.key)
 
 
-@pytest.fixture
-async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
+@asynccontextmanager
+async def serving(data: Path, url: str) -> AsyncIterator[Wire]:
     listener = listening("127.0.0.1", 0)
-    async with running(Settings(data=str(tmp_path), workers=0, engines=("fake",))) as server:
+    async with running(Settings(data=str(data), database=url, workers=0, engines=("fake",))) as server:
         http = HttpServer(http_config(server))
-        serving = asyncio.create_task(http.serve(sockets=[listener]))
+        runs = asyncio.create_task(http.serve(sockets=[listener]))
         await http.ready.wait()
-        wire = Wire(listener.getsockname()[1], server.first_key or "", server.application.status)
+        wire = Wire(listener.getsockname()[1], server.first_key or "", server.application.status, http)
         body = b'{"operation": "image.generate"}'
         head = b"POST /api/tasks HTTP/1.1\r\nhost: a\r\nauthorization: %b\r\ncontent-length: %d\r\n\r\n"
         (made,) = await wire.talk(head % (wire.key, len(body)) + body, answers=1)
         wire.task = made.partition(b'"id":"')[2].partition(b'"')[0]
         yield wire
         http.should_exit = True
-        await serving
+        await runs
+
+
+@pytest.fixture
+async def wire(tmp_path: Path, database_url: str) -> AsyncIterator[Wire]:
+    async with serving(tmp_path, database_url) as wire:
+        yield wire
 
 
 def body_of(answer: bytes) -> bytes:
@@ -122,3 +133,99 @@ async def test_long_requests_are_answered_and_not_remembered(wire: Wire) -> None
     assert wire.status.same_bytes(queried) is None
     await wire.talk(wire.poll(), wire.poll(), answers=2)
     assert wire.status.same_bytes(wire.poll()) is not None
+
+
+# ---- on PostgreSQL, where a look takes time
+
+
+class Locked:
+    """A server on PostgreSQL of which a poll was asked twice, and a table that it cannot read now."""
+
+    def __init__(self, wire: Wire, connection: asyncpg.Connection) -> None:
+        self.wire = wire
+        self.connection = connection
+
+    async def waiting(self) -> list[int]:
+        """The processes of the database that wait for the table, as soon as there are any."""
+        async with asyncio.timeout(10):
+            while not (rows := await self.connection.fetch("SELECT pid FROM pg_locks WHERE NOT granted")):
+                await asyncio.sleep(0.01)
+            return [row["pid"] for row in rows]
+
+    async def unlock(self) -> None:
+        """Let everybody read."""
+        await self.connection.execute("COMMIT")
+
+
+@pytest.fixture
+async def locked(tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Locked]:
+    monkeypatch.setattr("darkroom.web.status.UNFINISHED_FOR", 60.0)
+    monkeypatch.setattr("darkroom.keys.FRESH", 60.0)
+    async with postgres.database() as url, serving(tmp_path, url) as wire:
+        connection = await asyncpg.connect(url)
+        try:
+            await wire.talk(wire.poll(), wire.poll(), answers=2)
+            await connection.execute("BEGIN; LOCK TABLE task")
+            yield Locked(wire, connection)
+        finally:
+            await connection.close()
+
+
+async def test_a_poll_of_a_waiting_task_is_answered_unparsed_after_a_look(locked: Locked) -> None:
+    before = POLLS["bytes"].total
+    asking = asyncio.create_task(locked.wire.talk(locked.wire.poll(), answers=1))
+    await locked.waiting()
+    assert not asking.done()
+    await locked.unlock()
+    (answer,) = await asking
+    assert b'"state":"queued"' in answer
+    assert POLLS["bytes"].total > before
+
+
+async def test_what_comes_behind_a_poll_that_waits_is_answered_in_its_turn(locked: Locked) -> None:
+    models = b"GET /api/models HTTP/1.1\r\nhost: a\r\n\r\n"
+    asking = asyncio.create_task(locked.wire.talk(locked.wire.poll(), models, models, locked.wire.poll(), answers=4))
+    await locked.waiting()
+    await asyncio.sleep(0.1)  # so that all was sent
+    await locked.unlock()
+    answers = [body_of(answer) for answer in await asking]
+    assert [b'"state":"queued"' in answer for answer in answers] == [True, False, False, True]
+
+
+async def test_a_task_that_changes_during_a_look_is_answered_anew(locked: Locked) -> None:
+    asking = asyncio.create_task(locked.wire.talk(locked.wire.poll(), answers=1))
+    await locked.waiting()
+    await locked.connection.execute('UPDATE task SET metadata = \'{"seen":"anew"}\', version = version + 1')
+    await locked.unlock()
+    (answer,) = await asking
+    assert b'"seen":"anew"' in answer
+
+
+async def test_who_goes_during_a_look_disturbs_nobody(locked: Locked) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", locked.wire.port)
+    writer.write(locked.wire.poll())
+    await locked.waiting()
+    writer.transport.abort()
+    await locked.unlock()
+    (answer,) = await locked.wire.talk(locked.wire.poll(), answers=1)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_look_that_fails_is_made_again(locked: Locked) -> None:
+    asking = asyncio.create_task(locked.wire.talk(locked.wire.poll(), answers=1))
+    for process in await locked.waiting():
+        await locked.connection.execute("SELECT pg_terminate_backend($1)", process)
+    await locked.unlock()
+    (answer,) = await asking
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_server_that_stops_answers_who_waits_for_a_look(locked: Locked) -> None:
+    asking = asyncio.create_task(locked.wire.talk(locked.wire.poll(), answers=1))
+    await locked.waiting()
+    locked.wire.http.should_exit = True
+    await asyncio.sleep(0.3)  # it looks ten times a second whether it should
+    assert not asking.done()
+    await locked.unlock()
+    (answer,) = await asking
+    assert b'"state":"queued"' in answer

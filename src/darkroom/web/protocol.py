@@ -21,7 +21,7 @@ from ..metrics import POLLS, TURNED_AWAY
 from . import Application
 from .bodies import REST
 from .envelope import ADDED
-from .status import BYTES, LONGEST, StatusPath
+from .status import BYTES, LONGEST, Remembered, StatusPath
 
 MAX_HEAD = 65_536  # bytes of a request's first line and headers
 HEAD_SECONDS = 10.0  # for a head, from the connection or from its first byte
@@ -44,6 +44,8 @@ class PollProtocol(HttpToolsProtocol):
         self._in_head = False
         self._deadline: float | None = None  # of what is being received, on the loop's clock
         self._ended = False
+        self._looking: asyncio.Task[None] | None = None  # for an answer that may be known
+        self._stopping = False
         self._unread = 0, 0.0  # bytes that the client has not taken, and since when
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,15 +62,56 @@ class PollProtocol(HttpToolsProtocol):
         if self._between and getattr(self.cycle, "response_complete", True) and not self.flow.write_paused:
             began = time.perf_counter()
             known = self._status.same_bytes(data)
-            if known is not None:
-                self._deadline = None
-                self._unset_keepalive_if_required()
-                always = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-                self.transport.write(b"".join((b"HTTP/1.1 200 OK\r\n", *always, known.tail)))
-                self.on_response_complete()
-                POLLS["bytes"].add(time.perf_counter() - began)
+            holds = known is not None and self._status.holds(known)
+            if known is not None and holds is None:
+                self._look(known, data, began)
+                return
+            if known is not None and holds:
+                self._answer(known, began)
                 return
             self._whole = data
+        self._parse(data)
+
+    def _answer(self, known: Remembered, began: float) -> None:
+        """Send what was sent before."""
+        self._deadline = None
+        self._unset_keepalive_if_required()
+        always = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"".join((b"HTTP/1.1 200 OK\r\n", *always, known.tail)))
+        self.on_response_complete()
+        POLLS["bytes"].add(time.perf_counter() - began)
+
+    def _look(self, known: Remembered, data: bytes, began: float) -> None:
+        """Answer when the database has said whether that is right; until then nothing more is read."""
+        self._deadline = None
+        self._unset_keepalive_if_required()
+        self.flow.pause_reading()
+        self._looking = self.loop.create_task(self._answer_after_a_look(known, data, began))
+
+    async def _answer_after_a_look(self, known: Remembered, data: bytes, began: float) -> None:
+        holds = False
+        try:
+            holds = await self._status.still_holds(known)
+        finally:
+            self._looking = None
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+                if holds:
+                    self._answer(known, began)
+                else:
+                    self._whole = data
+                    self._parse(data)
+                if self._stopping:
+                    super().shutdown()
+
+    def shutdown(self) -> None:
+        """The server stops. Who was promised an answer gets it."""
+        self._stopping = True
+        if self._looking is None:
+            super().shutdown()
+
+    def _parse(self, data: bytes) -> None:
+        """Hand on what arrived."""
         self._begun = False
         in_head = self._in_head
         super().data_received(data)

@@ -7,8 +7,8 @@ sends the remembered bytes. The row is the truth: an answer is never older than 
 Where a read has to be waited for, on PostgreSQL, the answer of a final task is sent again without one for `SURE`. It
 changes only once more, when its results expire or it is deleted: a node looks again when it hears of that.
 
-`protocol.py` asks here for requests that repeat an earlier one byte for byte, before they are parsed. For others, and
-where the database has to be waited for, the same is done as ASGI middleware.
+`protocol.py` asks here for requests that repeat an earlier one byte for byte, before they are parsed. For others the
+same is done as ASGI middleware.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class StatusPath:
             await self._app(scope, receive, send)
             return
         known = self._remembered.get(key)
-        if known is not None and await self._holds(known):
+        if known is not None and await self._is_right(known):
             if BYTES in scope:
                 keep(self._by_bytes, scope[BYTES], known)
             await send(known.start)
@@ -139,33 +139,43 @@ class StatusPath:
         POLLS["built"].add(time.perf_counter() - began)
 
     def same_bytes(self, request: bytes) -> Remembered | None:
-        """The answer to a request that repeats an earlier one, if it can be told without waiting that it holds."""
+        """The answer to a request that repeats an earlier one, while its key is good; `holds` says whether it holds."""
         known = self._by_bytes.get(request)
         if known is None or known.until <= time.monotonic() or self._keyring.known(known.api_key) != known.seen[0]:
             return None
-        if self._sure is not None:
-            return known if self._sure.holds(known) else None
-        return known if self._store.glance_at_once(known.task_id) == known.seen else None
+        return known
+
+    def holds(self, known: Remembered) -> bool | None:
+        """Whether an answer holds; `None` where that has to be waited for."""
+        if self._sure is None:
+            return self._store.glance_at_once(known.task_id) == known.seen
+        return self._sure.holds(known) or None
+
+    async def still_holds(self, known: Remembered) -> bool:
+        """Whether it does, by a look at the task."""
+        began = time.monotonic()
+        try:
+            same = await self._store.glance(known.task_id) == known.seen
+        except TaskError:
+            return False  # the long way says why, in the words of its dialect
+        if same:
+            self._note(known, began)
+        return same
 
     def _is_poll(self, method: str, path: str) -> bool:
         return (method, path) in self._exact or (method, path[: path.rfind("/") + 1]) in self._tails
 
-    async def _holds(self, known: Remembered) -> bool:
+    async def _is_right(self, known: Remembered) -> bool:
+        """Whether a remembered answer can be sent to who asks now."""
         if known.until <= time.monotonic():
             return False
         try:
             caller = await self._keyring.caller(known.api_key)
-            if caller.account_id != known.seen[0]:
-                return False
-            if self._sure is not None and self._sure.holds(known):
-                return True
-            began = time.monotonic()
-            if await self._store.glance(known.task_id) != known.seen:
-                return False
         except TaskError:
-            return False  # the long way says why, in the words of its dialect
-        self._note(known, began)
-        return True
+            return False
+        if caller.account_id != known.seen[0]:
+            return False
+        return (self._sure is not None and self._sure.holds(known)) or await self.still_holds(known)
 
     def _note(self, known: Remembered, began: float) -> None:
         if self._sure is not None and known.final:
