@@ -20,7 +20,7 @@ import pytest
 from darkroom.config import Settings
 from darkroom.core.errors import Code, TaskError
 from darkroom.core.task import State
-from darkroom.log import AT_MOST, Event, configure, write, write_failure, write_outcome
+from darkroom.log import AT_MOST, Event, Output, configure, write, write_failure, write_outcome
 from darkroom.testing.tasks import task
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -36,6 +36,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     handlers, level, own_level = root.handlers[:], root.level, own.level
     written = StringIO()
     monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(Output, "lines", None)
     configure("info")
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     root.handlers[:] = handlers

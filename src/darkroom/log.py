@@ -6,11 +6,15 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 import time
+import traceback
 from collections import Counter
-from contextlib import nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from enum import StrEnum
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -20,9 +24,8 @@ from .core.task import State, Task
 
 logger = logging.getLogger("darkroom")
 PLAIN = {str, int, float, bool}
-ANYTHING = json.JSONEncoder(default=str)
-BLANK = vars(logging.makeLogRecord({"name": logger.name}))
-BLANK |= dict.fromkeys(("thread", "threadName", "process", "processName"))
+ANYTHING = json.JSONEncoder(default=str, separators=(",", ":"))
+LEVELS = {level: logging.getLevelName(level).lower() for level in range(10, 51, 10)}
 AT_MOST = 100  # lines that are written together
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)  # of the request that is being served
 
@@ -63,27 +66,23 @@ counts: Counter[Event] = Counter()  # of this process, whatever the level
 
 
 def write(event: Event, *, level: int = logging.INFO, error: BaseException | None = None, **fields: object) -> None:
-    """Log one event with what belongs to it. Fields must hold no secret."""
+    """Log one event with what belongs to it. Fields must hold no secret.
+
+    A server's lines go straight to where `configure` sends them: a task has several, of which `logging` would be most.
+    Without `configure` they are records of the logger `darkroom`, for whoever listens to it.
+    """
     counts[event] += 1
-    if logger.isEnabledFor(level):
-        logger.handle(Record(event, level, error, fields))
-
-
-class Record(logging.LogRecord):
-    """An event, of no thread, process and line of code: to find these costs as much as all else of it."""
-
-    def __init__(self, event: Event, level: int, error: BaseException | None, fields: dict[str, object]) -> None:
-        now = time.time()
-        self.__dict__.update(
-            BLANK,
-            msg=event.value,
-            levelno=level,
-            levelname=logging.getLevelName(level),
-            created=now,
-            msecs=now % 1 * 1000,
-            exc_info=None if error is None else (type(error), error, error.__traceback__),
-            fields=fields,
-        )
+    if not logger.isEnabledFor(level):
+        return
+    if Output.lines is None:
+        raised = None if error is None else (type(error), error, error.__traceback__)
+        record = logging.LogRecord(logger.name, level, "", 0, event.value, None, raised)
+        record.fields = fields
+        logger.handle(record)
+    else:
+        if error is not None:
+            fields["trace"] = trace(error)
+        Output.lines.add(composed(event.value, level, time.time(), fields), at_once=level >= logging.WARNING)
 
 
 OUTCOMES = {
@@ -127,63 +126,28 @@ def level_of(error: TaskError) -> int:
     return logging.DEBUG if error.logged else logging.WARNING
 
 
-def encode(line: dict[str, object]) -> str:
-    """A line as JSON. ASCII, so that half a surrogate pair or an odd terminal cannot stop it."""
-    if PLAIN.issuperset(map(type, line.values())):
-        with suppress(UnicodeEncodeError, OverflowError):
-            text = msgspec.json.encode(line)  # in a fifth of the time, of what both write alike
-            if text.isascii():
-                return text.decode()
-    return ANYTHING.encode(line)
+# ---- lines
 
 
-class JsonLines(logging.Formatter):
-    """A record as one line of JSON, the event first."""
+class Lines:
+    """Writes the lines of one turn of the event loop together, which costs a fraction of a write for each.
 
-    _second = 0, ""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format one record."""
-        line: dict[str, object] = {"event": record.getMessage(), "level": record.levelname.lower()}
-        line["time"] = f"{self._written(int(record.created))}.{int(record.msecs):03d}Z"
-        if record.name != logger.name:
-            line["logger"] = record.name
-        if request := REQUEST_ID.get():
-            line["request"] = request
-        line |= {name: value for name, value in getattr(record, "fields", {}).items() if value is not None}
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return encode(line)
-
-    def _written(self, second: int) -> str:
-        """A second of UTC, written once for all lines of it."""
-        known, text = self._second
-        if known != second:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = second, text
-        return text
-
-
-class Lines(logging.Handler):
-    """Writes what one turn of the event loop logs at once, which costs a fraction of a write for each line.
-
-    Nothing waits for that without a loop, behind a warning or an error, or among `AT_MOST` lines.
+    Nothing waits for that without a loop, before what is to be written at once, or among `AT_MOST` lines.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__()
         self._stream = stream
         self._waiting: list[str] = []
+        self._lock = threading.Lock()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take one record."""
-        try:
-            self._waiting.append(f"{self.format(record)}\n")
-        except Exception:  # noqa: BLE001 - as every handler does
-            self.handleError(record)
-        if record.levelno >= logging.WARNING or len(self._waiting) >= AT_MOST:
+    def add(self, line: str, *, at_once: bool) -> None:
+        """Take one line."""
+        with self._lock:
+            self._waiting.append(line)
+            count = len(self._waiting)
+        if at_once or count >= AT_MOST:
             self.flush()
-        elif len(self._waiting) == 1:
+        elif count == 1:
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
             except RuntimeError:
@@ -191,15 +155,75 @@ class Lines(logging.Handler):
 
     def flush(self) -> None:
         """Write what waits."""
-        with self.lock or nullcontext(), suppress(OSError, ValueError):  # there is nowhere else to tell of it
+        with self._lock, suppress(OSError, ValueError):  # there is nowhere else to tell of it
             lines, self._waiting = self._waiting, []
             self._stream.write("".join(lines))
             self._stream.flush()
 
 
+class Output:
+    """Where the lines of this process go, once that is configured."""
+
+    lines: Lines | None = None
+
+
+class Others(logging.Handler):
+    """Takes what libraries log by `logging`."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            fields: dict[str, object] = {"logger": record.name}
+            if record.exc_info and record.exc_info[1]:
+                fields["trace"] = trace(record.exc_info[1])
+            line = composed(record.getMessage(), record.levelno, record.created, fields)
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
+        else:
+            self._lines.add(line, at_once=True)
+
+    def flush(self) -> None:
+        """Write what waits; called when the process ends."""
+        self._lines.flush()
+
+
+def composed(event: str, level: int, at: float, fields: Mapping[str, object]) -> str:
+    """One line: the event first, then its level, its time and the request that it belongs to."""
+    line: dict[str, object] = {"event": event, "level": LEVELS.get(level) or logging.getLevelName(level).lower()}
+    line["time"] = f"{second(int(at))}.{int(at % 1 * 1000):03d}Z"
+    if request := REQUEST_ID.get():
+        line["request"] = request
+    line |= {name: value for name, value in fields.items() if value is not None}
+    return encoded(line)
+
+
+def encoded(line: dict[str, object]) -> str:
+    """A line as JSON. ASCII, so that half a surrogate pair or an odd terminal cannot stop it."""
+    if PLAIN.issuperset(map(type, line.values())):
+        with suppress(UnicodeEncodeError, OverflowError):
+            text = msgspec.json.encode(line)  # in a fifth of the time, where both write the same
+            if text.isascii():
+                return f"{text.decode()}\n"
+    return f"{ANYTHING.encode(line)}\n"
+
+
+def trace(error: BaseException) -> str:
+    """Where an error was raised."""
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+@lru_cache(maxsize=4)
+def second(at: int) -> str:
+    """A second of UTC, written once for all lines of it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+
+
 def configure(level: str) -> None:
     """Send everything from `level` up to standard error."""
-    handler = Lines(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    Output.lines = Lines(sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[Others(Output.lines)], force=True)
     logger.setLevel(level.upper())
