@@ -118,7 +118,7 @@ class Recipe:
     bound: float
 
 
-RECIPES = {2: Recipe(32, 6, 20_000, 1.5e-3, float("inf")), 4: Recipe(48, 6, 9_000, 1e-3, 0.1)}
+RECIPES = {2: Recipe(24, 6, 28_000, 1.5e-3, float("inf")), 4: Recipe(48, 6, 9_000, 1e-3, 0.1)}
 
 
 @dataclass(frozen=True, slots=True)

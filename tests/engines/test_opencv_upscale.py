@@ -161,8 +161,8 @@ def test_the_networks_reach_the_size_without_waste(
 def test_each_tile_is_reported() -> None:
     seen: list[tuple[int, int]] = []
     upscale.enlarge(Picture(cut("astronaut.png", 300, 20)), (2400, 160), lambda *tile: seen.append(tile))
-    # Two tiles of the picture, and five of one that is four times as wide and high.
-    assert seen == [(ready, 7) for ready in range(1, 8)]
+    # Two tiles of the picture, and seven of one that is four times as wide and high.
+    assert seen == [(ready, 9) for ready in range(1, 10)]
 
 
 # Metadata

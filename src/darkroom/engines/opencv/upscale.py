@@ -21,7 +21,7 @@ from PIL import Image
 
 from .pictures import MAX_OUTPUT_PIXELS, Picture, Pixels, Size, crop_to_shape, fit, lanczos
 
-TILE = 264  # with its margins a window just below 300 pixels: larger ones are too much for the caches
+TILE = 180  # with its margins a window of 224 pixels at most: larger ones are too much for the caches
 # OpenCV's fast (Winograd) convolution makes blocks of so many pixels on each side. The last digits of a pixel depend on
 # its place in the block and on all that its block sees: so tiles begin at corners of blocks, and overlap by more than
 # the network's reach.
