@@ -62,13 +62,14 @@ class PollProtocol(HttpToolsProtocol):
         if self._between and getattr(self.cycle, "response_complete", True) and not self.flow.write_paused:
             began = time.perf_counter()
             known = self._status.same_bytes(data)
-            holds = known is not None and self._status.holds(known)
-            if known is not None and holds is None:
-                self._look(known, data, began)
-                return
-            if known is not None and holds:
-                self._answer(known, began)
-                return
+            if known is not None:
+                holds = self._status.holds(known)
+                if holds is None:
+                    self._look(known, data, began)
+                    return
+                if holds:
+                    self._answer(known, began)
+                    return
             self._whole = data
         self._parse(data)
 
