@@ -43,6 +43,21 @@ async def test_a_task_of_the_future_is_not_claimed(store):
     assert [task.id for task in await claimed(store, now=NOW + 1)] == [later.id]
 
 
+async def test_a_claim_that_waited_for_its_turn_takes_what_was_submitted_meanwhile(store):
+    made = [await submitted(store, created_at=NOW + late, run_at=NOW + late) for late in (0, 30, 5_000)]
+    tasks = await claimed(store, limit=4, now=NOW)
+    assert [task.id for task in tasks] == [task.id for task in made]
+    assert [task.started_at - NOW for task in tasks] == [0, 30, 5_000]  # nothing begins before it was made
+
+
+async def test_a_claim_that_waited_puts_nothing_off_that_became_due_meanwhile(store):
+    task = await submitted(store)
+    (running,) = await claimed(store, now=NOW)
+    await moved(store, running, Trigger.RELEASE, NOW + 200)
+    (again,) = await claimed(store, now=NOW + 100)
+    assert (again.id, again.attempt) == (task.id, 2)
+
+
 async def test_a_worker_gets_no_more_than_it_asked_for(store):
     for _ in range(5):
         await submitted(store)

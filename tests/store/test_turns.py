@@ -180,7 +180,7 @@ async def test_the_clock_is_the_largest_turn_that_was_taken_whoever_takes_at_onc
 PROBES = {
     "heads": {},
     "claim": {"engine": ENGINE, "model": "example-model", "priority": 0, "turn": EVER, "seq": EVER, "limit": 8,
-              "worker": "w", "now": NOW, "lease_until": NOW},
+              "worker": "w", "now": NOW, "due": NOW, "lease_until": NOW},
     "come_due": {"now": NOW, "limit": 100},
     "next_due": {"engines": f",{ENGINE},"},
     "running_of_model": {"model": "example-model"},

@@ -13,6 +13,7 @@ from ..core.task import Gate, Task
 from .database import Row, Script
 
 MANY = 100  # tasks that come due in one transaction
+STALE = 1_000  # milliseconds that a claim may have waited for its turn: what has become due since then is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def take(wish: Wish, sharing: Sharing, worker: str, now: int, until: int) -> Scr
 def choose(wish: Wish, sharing: Sharing, shut: set[tuple[str, str]], now: int) -> Script[Choice | None]:
     """What to take next."""
     rows = yield from heads_of_the_queue(now)
-    while late := [row for row in rows if row["run_at"] > now]:
+    while late := [row for row in rows if row["run_at"] > max(now + STALE, row["created_at"])]:
         for row in late:
             yield "set_later", {"seq": row["seq"], "now": now}
         rows = yield "heads", {}
@@ -232,6 +233,7 @@ def claim(choice: Choice, worker: str, room: int, now: int, until: int) -> Scrip
         "limit": room,
         "worker": worker,
         "now": now,
+        "due": now + STALE,
         "lease_until": until,
     }
     rows = yield "claim", params

@@ -60,21 +60,23 @@ SELECT /*shared*/ (SELECT engine FROM task WHERE task.seq = head.seq) AS engine,
     (SELECT priority FROM task WHERE task.seq = head.seq) AS priority,
     (SELECT turn FROM task WHERE task.seq = head.seq) AS turn,
     (SELECT run_at FROM task WHERE task.seq = head.seq) AS run_at,
+    (SELECT created_at FROM task WHERE task.seq = head.seq) AS created_at,
     head.seq,
     (SELECT run_at FROM task WHERE state = 'queued' AND parts = 0 AND gate = 3 ORDER BY run_at LIMIT 1) AS due_at
 FROM head WHERE head.seq IS NOT NULL
 
 -- name: claim
--- Lease the first tasks of one engine, model and priority, up to a place in the queue.
+-- Lease the first tasks of one engine, model and priority, up to a place in the queue. A new task may be younger than `now`.
 -- The CTE is materialized so that PostgreSQL evaluates its LIMIT once, not per row.
 WITH due AS MATERIALIZED (
     SELECT id FROM task
     WHERE state = 'queued' AND parts = 0 AND gate < 2 AND engine = :engine AND model = :model AND priority = :priority
-        AND (turn, seq) <= (:turn, :seq) AND run_at <= :now
+        AND (turn, seq) <= (:turn, :seq) AND (run_at <= :due OR run_at = created_at)
     ORDER BY turn, seq LIMIT :limit /*skip locked*/
 )
 UPDATE task SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
-    started_at = COALESCE(started_at, :now), progress = 0, stage = '', version = version + 1
+    started_at = COALESCE(started_at, CASE WHEN created_at > :now THEN created_at ELSE :now END),
+    progress = 0, stage = '', version = version + 1
 WHERE id IN (SELECT id FROM due) RETURNING *
 
 -- name: leased_to
