@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from darkroom.testing.processes import descendants
+
 ROOM = 8 << 20  # bytes of the small file system
 BIGGEST = 2 << 20  # bytes of a file under the limit: more than a small database, less than a big picture
 
@@ -42,11 +44,10 @@ class FullDisk:
             self._filler.unlink(missing_ok=True)
             return
         self._limit(self.pid, None)
-        for children in Path(f"/proc/{self.pid or os.getpid()}/task").glob("*/children"):
-            for pid in children.read_text().split():  # one that was started meanwhile has the limit, too
-                # Another user's process, such as the tests' PostgreSQL, is none of these.
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    self._limit(int(pid), None)
+        for pid in descendants(self.pid or os.getpid()):  # one that was started meanwhile has the limit, too
+            # Another user's process, such as the tests' PostgreSQL, is none of these.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                self._limit(pid, None)
 
     def _limit(self, pid: int, size: int | None) -> None:
         hardest = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]

@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from processes import descendants
+from darkroom.testing.processes import descendants
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

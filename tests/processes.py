@@ -1,4 +1,4 @@
-"""Commands of `darkroom` as processes, and a look at which processes there are."""
+"""Commands of `darkroom` as processes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from darkroom.testing.server import module_path
 
 PATIENCE = 60.0  # seconds
+SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -38,28 +38,3 @@ def refused(*arguments: object, env: Mapping[str, str] | None = None) -> str:
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     return done.stderr
-
-
-def descendants(pid: int) -> set[int]:
-    """Process ids of a process's children and theirs."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
-
-
-def alive(pid: int) -> bool:
-    """Whether a process of this id runs; a dead one that nobody has buried yet does not."""
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from chaos.habits import Habit
+from darkroom.testing.processes import alive, descendants
 from darkroom.testing.server import OPERATIONS, Darkroom, until
 from full_disk import FullDisk, full_disk
-from processes import alive, descendants, environment
+from processes import environment
 
 TESTS = Path(__file__).parent.parent
 ENGINES = "fake,procedural"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from processes import alive, descendants
+from darkroom.testing.processes import alive, descendants
 from server.harness import Darkroom, until
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from darkroom.store import Store
 from darkroom.testing.databases import check_sums
-from processes import alive, descendants
+from darkroom.testing.processes import alive, descendants
 from server.harness import Darkroom, until
 
 ROUNDS = 6

@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from processes import PATIENCE, SIGNALS, alive, descendants, environment
+from darkroom.testing.processes import alive, descendants
+from processes import PATIENCE, SIGNALS, environment
 from server.harness import Darkroom, until
 
 IN_TIME = 20.0  # seconds, less than callers ask to wait

@@ -15,7 +15,7 @@ import uvloop
 
 from darkroom.core.errors import TaskError
 from darkroom.engines._process import Child, spawn
-from darkroom.testing.engines import child_processes
+from darkroom.testing.processes import child_processes
 
 
 @pytest.fixture(autouse=True)

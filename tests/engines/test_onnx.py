@@ -22,7 +22,8 @@ from darkroom.core.errors import Code, TaskError
 from darkroom.core.task import Operation
 from darkroom.engines import Engine, EngineSettings, Job, create
 from darkroom.engines.onnx import FACE_SWAP, UPSCALE, VIDEO_FACE_SWAP, Networks
-from darkroom.testing.engines import EngineSuite, Recorder, check_job, child_processes, example, opened, placed
+from darkroom.testing.engines import EngineSuite, Recorder, check_job, example, opened, placed
+from darkroom.testing.processes import child_processes
 
 
 class TestUpscaleKit(EngineSuite):

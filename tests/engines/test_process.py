@@ -21,7 +21,8 @@ from darkroom.core.task import Operation
 from darkroom.engines import Job
 from darkroom.engines._child import RATE, Call, pack
 from darkroom.engines._process import Child, Children, ProcessEngine, spawn
-from darkroom.testing.engines import Recorder, child_processes, example, placed
+from darkroom.testing.engines import Recorder, example, placed
+from darkroom.testing.processes import child_processes
 
 PARENT = """
 import asyncio, sys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from samples import png
 from vendors import answered
 
 from darkroom.config import Settings
+from darkroom.testing.processes import descendants
 from marks.authority import make
-from processes import descendants, refused
+from processes import refused
 
 GENERATE = {"operation": "image.generate"}
 METRICS_KEY = "canary-metrics-4711"
@@ -38,11 +39,11 @@ def everything_but_the_database(server: Darkroom) -> dict[str, bytes]:
 def seen_by_others(pid: int) -> dict[str, bytes]:
     """Command line and environment of a server's children, and its own command line."""
     found = {f"{pid}/cmdline": Path(f"/proc/{pid}/cmdline").read_bytes()}
-    children = descendants(pid)
-    assert children
-    for child in children:
-        for name in ("cmdline", "environ"):
-            found[f"{child}/{name}"] = Path(f"/proc/{child}/{name}").read_bytes()
+    for child in descendants(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            for name in ("cmdline", "environ"):
+                found[f"{child}/{name}"] = Path(f"/proc/{child}/{name}").read_bytes()
+    assert len(found) > 1
     return found
 
 

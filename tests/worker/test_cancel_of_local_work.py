@@ -14,7 +14,7 @@ from workshop import NATIVE, Workshop
 from darkroom.core.commands import Submit, Upload
 from darkroom.core.task import Operation, State, Task
 from darkroom.engines import EngineSettings, create
-from processes import descendants
+from darkroom.testing.processes import descendants
 
 WITHIN = 1.0  # seconds from the request to the end
 

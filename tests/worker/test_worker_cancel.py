@@ -19,7 +19,7 @@ from darkroom.core.machine import Policy, decide
 from darkroom.core.task import State, Trigger
 from darkroom.engines import Context, Job, Output
 from darkroom.objects import folder
-from processes import descendants
+from darkroom.testing.processes import descendants
 
 SLOW = {"steps": 100, "step_ms": 100}
 

@@ -26,6 +26,7 @@ from ..core.errors import TaskError
 from ..core.task import Operation
 from ..engines import Engine, Job, Output
 from ..finish import finish_one
+from .processes import child_processes
 
 CANCEL = 5  # seconds within which a canceled job has stopped
 PATIENCE = 60  # seconds after which a test gives a job up
@@ -232,12 +233,6 @@ async def opened(engine: Engine) -> AsyncIterator[Engine]:
     async with engine:
         yield engine
     assert child_processes() <= before, "the engine left a child process behind"
-
-
-def child_processes() -> set[int]:
-    """Ids of this process's children, the unreaped ones among them; none where there is no /proc."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for children in lists for pid in children.read_text().split()}
 
 
 def placed(job: Job, folder: Path, name: str) -> Job:
