@@ -18,6 +18,7 @@ from .cli_migrate import migrate
 from .cli_objects import objects_app
 from .cli_options import Config, Data, Database, in_store, settings_from
 from .config import SettingsError
+from .ending import ending_at_once
 
 if TYPE_CHECKING:
     from .client import Client
@@ -57,10 +58,11 @@ def main() -> None:
     """Run a command; problems end with one clear line and status 1."""
     from .core.errors import TaskError
 
-    try:
-        app()
-    except (SettingsError, ConnectionError, TaskError) as error:
-        sys.exit(f"darkroom: {error}")
+    with ending_at_once():
+        try:
+            app()
+        except (SettingsError, ConnectionError, TaskError) as error:
+            sys.exit(f"darkroom: {error}")
 
 
 @app.command()

@@ -57,6 +57,7 @@ class SqliteDatabase:
             with contextlib.ExitStack() as opened:
                 self._writer = self._open(opened)
                 migrate(self._writer)
+                self._writer.execute("PRAGMA temp_store = MEMORY")  # what a script would take back: see `_attempt`
                 self._reader = self._open(opened)
                 self._reader.execute("PRAGMA query_only = 1")
                 opened.pop_all()

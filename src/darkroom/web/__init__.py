@@ -201,16 +201,18 @@ class Pipeline:
         return result
 
     def wire_request(self, prefix: str, request: HTTPConnection) -> WireRequest:
-        """The request as plain data, its body not read yet."""
-        scheme = request.url.scheme.replace("ws", "http")
-        base_url = self._addresses.base(f"{scheme}://{request.headers.get('host', 'localhost')}", prefix)
+        """The request as plain data, its body not read yet. Of a header that is repeated, the first counts."""
+        scope = request.scope
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        scheme = scope.get("scheme", "http").replace("ws", "http")
+        base_url = self._addresses.base(f"{scheme}://{headers.get('host', 'localhost')}", prefix)
         signer, now = self._service.signer, self._service.clock()
         return WireRequest(
-            method=request.scope.get("method", "GET"),
-            path=request.scope["path"].removeprefix(prefix),
+            method=scope.get("method", "GET"),
+            path=scope["path"].removeprefix(prefix),
             params=request.path_params,
-            query_string=request.url.query,
-            headers=dict(request.headers),
+            query_string=scope["query_string"].decode("latin-1"),
+            headers=headers,
             base_url=base_url,
             files_url=self._addresses.files(base_url),
             sign=lambda path: signer.sign(path, now),

@@ -32,6 +32,10 @@ class CrossOrigin:
             await send({"type": "http.response.body", "body": b""})
             return
 
+        if not added:
+            await app(scope, receive, send)
+            return
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": list(message["headers"])}

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 import re
 import time
-import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import metrics, tracing
+from ..core.ids import new_mark
 from ..log import REQUEST_ID, Event, write
 
 SAFE = {
@@ -76,4 +76,4 @@ class Envelope:
 
 def request_id(given: str) -> str:
     """The caller's id, if it is fit for a log line, or a new one."""
-    return given if FIT.fullmatch(given) else uuid.uuid4().hex
+    return given if FIT.fullmatch(given) else new_mark()
