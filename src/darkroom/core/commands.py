@@ -11,6 +11,7 @@ from .catalog import Model
 from .errors import TaskError
 from .ledger import Line
 from .task import File, Operation, State, Task
+from .unchanged import unchanged
 from .webhook_commands import WebhookCommand, WebhookResult
 
 
@@ -38,7 +39,7 @@ class Inline:
 Source = Upload | Link | Inline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanged(frozen=True, slots=True, kw_only=True)
 class Submit:
     """Create a task. With `parts`, a parent with one child task for each part's inputs.
 

@@ -21,6 +21,7 @@ from ..core.commands import Command, Notice, Signature, TaskEvent, TaskResult
 from ..core.errors import Code, TaskError
 from ..core.ids import new_key
 from ..core.task import Failure, File, State, Task
+from ..core.unchanged import unchanged
 from ..plugins import entry_points
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class FormFile:
     file: File
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanged(frozen=True, slots=True, kw_only=True)
 class WireRequest:
     """A request as plain data. `path` is relative to the dialect's mount, `base_url` is scheme, host and mount.
 
