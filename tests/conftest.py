@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from darkroom.store import Store
 from postgres import Postgres, installed
 from seaweed import LINUX, Seaweed
 from seaweed import installed as weed
+
+# The same examples in each run, and no time limits: a machine that stands still for a moment is no bug of ours.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,7 @@ def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env=environment(),
-        timeout=PATIENCE,
+        timeout=5 * PATIENCE,  # so many at once take a while
     )
 
 
@@ -71,10 +72,17 @@ def test_what_was_said_and_the_status_are_those_of_any_program(last: str, status
     assert bool(end.stderr) == bool(told)
 
 
+def test_a_command_that_was_started_without_outputs_ends_all_the_same() -> None:
+    """As by `darkroom key list >&- 2>&-`."""
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, ENDS.format(last="sys.exit(2)")]
+    assert subprocess.run(command, check=False, env=environment(), timeout=PATIENCE).returncode == 2
+
+
 def test_a_reader_who_has_gone_is_told_by_the_status() -> None:
     """As of `darkroom key list | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
     command = [sys.executable, "-c", ENDS.format(last="pass")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
-        assert process.stdout
-        process.stdout.close()
-        assert process.wait(PATIENCE) == 1
+    end = subprocess.run(command, check=False, stdout=writer, stderr=subprocess.PIPE, env=environment())
+    os.close(writer)
+    assert end.returncode == 1

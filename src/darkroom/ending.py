@@ -27,7 +27,7 @@ def ending_at_once() -> Iterator[None]:
     except BaseException:  # noqa: BLE001 - the interpreter, which would tell of it, is not asked any more
         traceback.print_exc()
         status = FAILED
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # none where a program was started without
         try:
             stream.flush()
         except OSError:  # nobody reads it any more

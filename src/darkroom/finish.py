@@ -75,7 +75,7 @@ class Finished:
 
 
 def finish(request: FinishRequest, _: Report) -> list[Finished]:
-    """Look at every output, write a WebP thumbnail of each into `workdir`, and mark it."""
+    """Look at every output, write a WebP thumbnail of each into `workdir`, and mark both."""
     finished = []
     for index, path in enumerate(request.outputs):
         warnings = labelled(path, request.provenance.label) if request.provenance.label else ()
@@ -149,7 +149,7 @@ def labelled(path: Path, label: Label) -> tuple[str, ...]:
 def marked(item: Finished, facts: Mark, provenance: Provenance, number: int) -> Finished:
     """The result with its mark of provenance; one that cannot have any is delivered without, and says so."""
     try:
-        told = tell(item.path, item.media_type, facts, provenance, number)
+        told = tell(item.path, item.media_type, item.thumbnail, facts, provenance, number)
     except OSError as error:
         raise no_room(error) from error
     return replace(item, size=item.path.stat().st_size, warnings=told.warnings, unsigned=told.unsigned)

@@ -52,13 +52,17 @@ async def finishers() -> AsyncIterator[Children]:
 async def stored(
     results: Results, objects: Objects, task: Task, path: Path, *, generative: bool = True
 ) -> dict[str, str]:
-    """What the stored result tells. Its size must be that of the file."""
+    """What the stored result tells, as its thumbnail must, too. Its size must be that of the file."""
     [artifact], warnings = await results.keep(task, [Output(path)], path.parent, generative=generative)
     copy = path.with_name(f"stored{path.suffix}")
     await objects.download(artifact.key, copy)
     assert copy.stat().st_size == artifact.size
     assert warnings == ()
-    return told(packet_of(copy))
+    facts = told(packet_of(copy))
+    assert artifact.thumbnail_key
+    await objects.download(artifact.thumbnail_key, path.with_name("thumbnail.webp"))
+    assert told(packet_of(path.with_name("thumbnail.webp"))) == facts
+    return facts
 
 
 @pytest.mark.parametrize("name", ["plain.png", "fast.mp4"])

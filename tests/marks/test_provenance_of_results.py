@@ -84,6 +84,7 @@ async def test_a_picture_is_labelled_and_then_marked_and_then_signed(
         assert manifest.actions[0]["digitalSourceType"] == facts["DigitalSourceType"]
         assert artifact.thumbnail_key
         await objects.download(artifact.thumbnail_key, tmp_path / "thumbnail.webp")
+        assert told(packet_of(tmp_path / "thumbnail.webp"))["AIGC"] == facts["AIGC"]
         assert darkest(tmp_path / "thumbnail.webp") < 120
     assert numbers == {"task_public-1", "task_public-2"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from . import Mark, Provenance, SignedError, SigningError, SourceType, aigc, mark, sign
 
 UNSIGNED = "The result carries no signed content credentials: the server could not sign it."
+THUMBNAIL = "image/webp"
 MADE = frozenset({SourceType.GENERATED, SourceType.GENERATED_WITHOUT_AI})
 
 
@@ -19,10 +20,15 @@ class Told:
     unsigned: str | None = None
 
 
-def tell(path: Path, media_type: str, facts: Mark, provenance: Provenance, number: int) -> Told:
-    """Mark a task's result, the `number`-th from 1, and sign it. Nothing that fails loses it, but for `OSError`."""
+def tell(path: Path, media_type: str, thumbnail: Path | None, facts: Mark, provenance: Provenance, number: int) -> Told:
+    """Mark a task's result, the `number`-th from 1, and its thumbnail, and sign it.
+
+    Nothing that fails loses the result, but for `OSError`.
+    """
     if provenance.producer:
         facts = replace(facts, aigc=aigc.field(provenance.producer, f"{facts.task_id}-{number}"))
+    if thumbnail:
+        mark(thumbnail, THUMBNAIL, facts)
     warnings = []
     try:
         mark(path, media_type, facts)
