@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from darkroom.testing.ports import free_port
+
 PATIENCE = 60.0  # seconds
 GUARD = 'read -r _; kill -KILL "$0"'
 
@@ -25,9 +27,7 @@ class NatsServer:
 
     def __init__(self, program: Path) -> None:
         self._program = program
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -55,6 +55,7 @@ class NatsServer:
         while not self._listens():
             assert time.monotonic() < give_up, "NATS does not start"
             time.sleep(0.05)
+        assert self._process.poll() is None, "it is somebody else who listens"
 
     def stop(self) -> None:
         """End it, and cut all connections."""

@@ -17,7 +17,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -26,6 +25,7 @@ from typing import Any, Self
 
 import asyncpg
 
+from darkroom.testing.ports import free_port
 from darkroom.testing.processes import descendants
 
 SETTINGS = {
@@ -125,9 +125,7 @@ class Postgres:
 
     def _start(self) -> None:
         for tries_left in (2, 1, 0):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
             try:
                 self.start()
             except subprocess.CalledProcessError as error:  # somebody else took the port

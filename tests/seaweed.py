@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -26,6 +25,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from darkroom.objects.cloud import Cloud
+from darkroom.testing.ports import free_port
 
 LINUX = platform.system() == "Linux"
 PATIENCE = 60.0  # seconds
@@ -83,7 +83,7 @@ class Seaweed:
         self._end()
 
     def _start(self) -> None:
-        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        ports = {name: free_port() for name in PORTS}
         self._filer = f"http://127.0.0.1:{ports['filer.port']}"
         self.port = ports["s3.port"]
         identities = self._folder / "identities.json"
@@ -167,12 +167,3 @@ class Seaweed:
             retry_config={"max_retries": 0},
         )
         obstore.put(store, "ready", b"now there is a volume for more")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from processes import PATIENCE
+
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 import servers
@@ -29,7 +31,7 @@ def peer(request: pytest.FixtureRequest, seeded: Seeded) -> Iterator[httpx.Clien
     headers = {"authorization": f"Bearer {seeded.key}"}
     with (
         start(request.param, seeded.database) as running,
-        httpx.Client(base_url=running.address, headers=headers) as it,
+        httpx.Client(base_url=running.address, headers=headers, timeout=PATIENCE) as it,
     ):
         yield it
 
@@ -43,5 +45,5 @@ def test_the_peer_with_an_orm_stores_a_task_its_hold_and_its_first_event(seeded:
     before = stored(seeded)
     with servers.fastapi("orm", seeded.database) as running:
         headers = {"authorization": f"Bearer {seeded.key}"}
-        answer = httpx.post(f"{running.address}/api/tasks", json=BODY, headers=headers)
+        answer = httpx.post(f"{running.address}/api/tasks", json=BODY, headers=headers, timeout=PATIENCE)
     assert (answer.status_code, stored(seeded)) == (201, tuple(count + 1 for count in before))

@@ -269,7 +269,7 @@ def test_watching_ends_with_the_task_and_prints_links_that_work(server: Darkroom
     links = done.stdout.splitlines()
     assert len(links) == 2
     for link in links:
-        assert httpx.get(link, trust_env=False).content.startswith(b"\x89PNG")
+        assert httpx.get(link, trust_env=False, timeout=PATIENCE).content.startswith(b"\x89PNG")
 
 
 def test_watching_a_task_that_fails_ends_with_status_1_and_the_reason(server: Darkroom) -> None:

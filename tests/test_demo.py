@@ -54,7 +54,7 @@ class Ran:
     def __init__(self, root: Path, **settings: str) -> None:
         self.folder, self.temporary = root / "pictures", root / "temporary"
         process = start(self.folder, self.temporary, **settings)
-        self.output, self.errors = process.communicate(timeout=120)
+        self.output, self.errors = process.communicate(timeout=600)
         self.status = process.returncode
 
     def server_runs(self) -> bool:
@@ -196,7 +196,7 @@ def test_a_terminated_demo_takes_its_server_along(tmp_path: Path) -> None:
     found = re.search(r"\(process (\d+)\)", demo.stdout.readline())
     assert found is not None
     demo.send_signal(signal.SIGTERM)
-    demo.communicate(timeout=30)
+    demo.communicate(timeout=120)
     assert demo.returncode == 128 + signal.SIGTERM
     assert not Path(f"/proc/{found[1]}").exists()
     assert list(temporary.iterdir()) == []

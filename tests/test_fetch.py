@@ -12,6 +12,7 @@ import pytest
 
 from darkroom.core.errors import Code, TaskError
 from darkroom.fetch import Fetcher
+from processes import PATIENCE
 from web_sites import LOOPBACK, PICTURE, Site, fetch, page, redirect, refusal, serving
 
 
@@ -172,7 +173,7 @@ async def test_an_endless_body_is_stopped_at_the_limit(site: Site) -> None:
         await Fetcher(allow=LOOPBACK, max_bytes=1_000_000).fetch(site.url("/"), to)
     assert caught.value.code is Code.TOO_LARGE
     assert len(to.getvalue()) <= 1_000_000
-    await asyncio.wait_for(site.hung_up.wait(), 5)
+    await asyncio.wait_for(site.hung_up.wait(), PATIENCE)
 
 
 async def test_a_declared_length_above_the_limit_is_refused_unread(site: Site) -> None:
@@ -205,9 +206,9 @@ DRIPS = {
 @pytest.mark.parametrize(("head", "drop"), DRIPS.values(), ids=DRIPS.keys())
 async def test_a_server_that_drips_is_stopped_by_the_time_limit(site: Site, head: bytes, drop: bytes) -> None:
     site.pages["/"] = lambda writer: drip(writer, head, drop)
-    error = await refusal(site.url("/"), timeout=0.3)
+    error = await refusal(site.url("/"), timeout=1)
     assert (error.code, error.retryable) == (Code.TIMED_OUT, True)
-    await asyncio.wait_for(site.hung_up.wait(), 5)
+    await asyncio.wait_for(site.hung_up.wait(), PATIENCE)
 
 
 async def test_redirects_share_one_time_limit(site: Site) -> None:
@@ -274,4 +275,4 @@ async def test_a_fetch_that_is_canceled_stops_at_once(site: Site) -> None:
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching
-    await asyncio.wait_for(site.hung_up.wait(), 5)
+    await asyncio.wait_for(site.hung_up.wait(), PATIENCE)

@@ -14,7 +14,7 @@ from seaweed import KEY_ID, SECRET, Seaweed
 
 def settings(seaweed: Seaweed, **change: Any) -> Settings:
     usual = {"objects_endpoint": seaweed.endpoint, "objects_allow_http": True, "objects_key_id": KEY_ID,
-             "objects_secret": SECRET, "objects": seaweed.place(), "objects_seconds": 1.0}  # fmt: skip
+             "objects_secret": SECRET, "objects": seaweed.place()}  # fmt: skip
     return Settings(**{**usual, **change})
 
 
@@ -30,7 +30,10 @@ async def test_a_storage_that_can_be_used_is_opened(seaweed: Seaweed) -> None:
         ({"objects_secret": "wrong"}, "the storage refuses (SignatureDoesNotMatch): check the keys"),
         ({"objects_key_id": "", "objects_secret": "x"}, "a key has two parts"),
         ({"objects_allow_http": False}, "set objects_allow_http = true"),
-        ({"objects_endpoint": "http://127.0.0.1:9"}, "cannot be reached: check objects_endpoint"),
+        (
+            {"objects_endpoint": "http://127.0.0.1:9", "objects_seconds": 1.0},
+            "cannot be reached: check objects_endpoint",
+        ),
         ({"objects_endpoint": "nowhere"}, "'nowhere' is no endpoint"),
     ],
     ids=str,
@@ -51,7 +54,7 @@ async def test_without_keys_and_without_a_role_the_start_says_so(
 ) -> None:
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(SettingsError, match="there are no keys: set AWS_ACCESS_KEY_ID"):
-        await usable_objects(settings(seaweed, objects_key_id="", objects_secret=""))
+        await usable_objects(settings(seaweed, objects_key_id="", objects_secret="", objects_seconds=1.0))
 
 
 async def test_a_folder_that_nobody_can_make_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.habits import Habit
+from darkroom.testing.ports import free_port
 from darkroom.testing.processes import alive, descendants
 from darkroom.testing.server import OPERATIONS, Darkroom, until
 from full_disk import FullDisk, full_disk
@@ -147,11 +147,3 @@ def server_in(folder: Path, database: str | None = None, objects: Path | None = 
     env = SETTINGS | ({"DARKROOM_OBJECTS": str(objects)} if objects else {})
     flags = ("--port", str(free_port()), "--workers", "3")
     return Darkroom(folder, engines=ENGINES, database=database, env=env, flags=flags)
-
-
-def free_port() -> int:
-    """A port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

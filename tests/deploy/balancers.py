@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from darkroom.testing.ports import free_port
 from darkroom.testing.server import NO_TLS, PATIENCE, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -25,14 +26,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed (Debian: apt-get install {'nginx-light' if name == 'nginx' else name})")
     return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def changed(text: str, changes: Mapping[str, str]) -> str:

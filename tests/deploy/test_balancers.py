@@ -16,10 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from balancers import NAMES, Balancer, free_port
+from balancers import NAMES, Balancer
 from PIL import Image
 from websockets.asyncio.client import connect
 
+from darkroom.testing.ports import free_port, unused_port
 from darkroom.testing.server import FAKE_DEFAULTS, NO_TLS, PATIENCE, Darkroom, fetched, module_path, until
 from postgres import Postgres
 
@@ -121,7 +122,7 @@ def client(balancer: Balancer, nodes: Nodes) -> Iterator[httpx.Client]:
 
 def requests_of(node: Darkroom) -> float:
     """How many requests of the native dialect a server has answered."""
-    lines = httpx.get(f"{node.address}/metrics", verify=NO_TLS, trust_env=False).text.splitlines()
+    lines = fetched(f"{node.address}/metrics").text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith('darkroom_requests_total{dialect="native"'))
 
 
@@ -135,7 +136,7 @@ def both_are_asked(client: httpx.Client, nodes: Nodes) -> bool:
 
 def connections_of(node: Darkroom) -> float:
     """How many connections a server holds, our own included."""
-    lines = httpx.get(f"{node.address}/metrics", verify=NO_TLS, trust_env=False).text.splitlines()
+    lines = fetched(f"{node.address}/metrics").text.splitlines()
     return next(float(line.split()[-1]) for line in lines if line.startswith("darkroom_connections "))
 
 
@@ -148,9 +149,10 @@ def test_the_shipped_configuration_is_sound(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_any_server_callers_are_told_to_ask_again(name: str, tmp_path: Path) -> None:
-    balancer = Balancer(name, tmp_path, (free_port(), free_port()))
-    with balancer.running(), balancer.client() as client:
-        answer = client.get("/api/account")
+    with unused_port() as first, unused_port() as second:
+        balancer = Balancer(name, tmp_path, (first, second))
+        with balancer.running(), balancer.client() as client:
+            answer = client.get("/api/account")
     assert answer.status_code in (502, 503)
     assert answer.json()["error"]["code"] == "unavailable"
     assert answer.headers["Retry-After"]
@@ -297,7 +299,7 @@ def refused(submit: Callable[[None], httpx.Response]) -> bool:
 
 def tasks(node: Darkroom, state: str = "") -> list[str]:
     """The ids of tasks, as a server tells them itself."""
-    with httpx.Client(base_url=node.address, verify=NO_TLS, trust_env=False) as client:
+    with httpx.Client(base_url=node.address, verify=NO_TLS, trust_env=False, timeout=PATIENCE) as client:
         client.headers["Authorization"] = f"Bearer {node.key}"
         query = {"limit": "100", **({"state": state} if state else {})}
         found = client.get("/api/tasks", params=query).json()

@@ -15,9 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
-from balancers import Balancer, free_port
+from balancers import Balancer
 from test_compose import EXAMPLE, compose
 
+from darkroom.testing.ports import free_port
 from darkroom.testing.server import NO_TLS, PATIENCE, fetched, module_path, until
 from postgres import Postgres
 
@@ -62,7 +63,7 @@ class Rehearsal:
         assert set(changes) <= set(self.services["objects"]["command"])
         own = [f"-{name}.port={self.ports[name]}" for name in (*STORAGE_PORTS, "s3")]
         own += [f"-{name}.port.grpc={port}" for name, port in self.grpc.items()]
-        return [str(WEED), *given, *own]
+        return [str(WEED), *given, *own, "-s3.port.iceberg=0", "-s3.port.lance=0"]
 
     def environment(self, name: str) -> dict[str, str]:
         """What the image and the file say to a service of ours."""
@@ -105,7 +106,7 @@ class Rehearsal:
 
 def answers(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, verify=NO_TLS, trust_env=False).status_code == 200
+        return httpx.get(url, verify=NO_TLS, trust_env=False, timeout=PATIENCE).status_code == 200
     return False
 
 
@@ -147,7 +148,8 @@ def test_the_first_evening(rehearsal: Rehearsal, tmp_path: Path) -> None:
             until(lambda: client.get(f"/api/tasks/{made['id']}?wait=5").json()["state"] == "succeeded")
             (output,) = client.get(f"/api/tasks/{made['id']}").json()["outputs"]
         assert output["url"].startswith(rehearsal.balancer.address)
-        assert httpx.get(output["url"], follow_redirects=True, verify=NO_TLS, trust_env=False).content[:4] == b"\x89PNG"
+        with rehearsal.balancer.client() as anyone:
+            assert anyone.get(output["url"], follow_redirects=True).content[:4] == b"\x89PNG"
         assert fetched(rehearsal.storage).status_code == 403  # it is for those with a password or a signed link
     for name in ("api-1", "api-2", "worker"):
         assert "Traceback" not in rehearsal.log(name)

@@ -19,8 +19,9 @@ from typing import Any
 
 import httpx
 import pytest
-from balancers import Balancer, free_port
+from balancers import Balancer
 
+from darkroom.testing.ports import free_port
 from darkroom.testing.server import Darkroom, fetched, until
 from fleet.workers import RemoteWorker, token_of
 from postgres import Pair, installed

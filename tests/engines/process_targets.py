@@ -93,16 +93,20 @@ def flood(argument: None, report: Report) -> str:
     return "done"
 
 
-def steady(argument: None, report: Report) -> None:
+def steady(told: Path, report: Report) -> None:
     for step in range(401):
         report.progress(step // 4)
         time.sleep(0.001)
+        while step == 200 and not told.exists():
+            time.sleep(0.01)
 
 
-def zigzag(argument: None, report: Report) -> None:
+def zigzag(told: Path, report: Report) -> None:
     for percent in (10, 5, 300, -4):
         report.progress(percent)
         time.sleep(1.5 / RATE)
+        while not told.exists():
+            time.sleep(0.01)
 
 
 def ten_reports(fifo: Path, report: Report) -> None:

@@ -102,11 +102,11 @@ async def test_a_job_without_results_touches_no_disk() -> None:
     assert await create("fake", EngineSettings()).run(nowhere, Recorder()) == []
 
 
-@BOTH
-async def test_each_step_is_reported(tmp_path: Path, model: str) -> None:
+@pytest.mark.parametrize(("model", "step_ms"), [(HERE.name, 0), (APART.name, 1000)])  # a process tells ten a second
+async def test_each_step_is_reported(tmp_path: Path, model: str, step_ms: int) -> None:
     recorder = Recorder()
-    await run(tmp_path, model, recorder, steps=4, step_ms=150, results=0)  # at most ten a second are told
-    assert recorder.percents == [25, 50, 75, 100]
+    await run(tmp_path, model, recorder, steps=3, step_ms=step_ms, results=0)
+    assert recorder.percents == [33, 66, 100]
 
 
 @BOTH
