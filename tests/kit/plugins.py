@@ -65,7 +65,7 @@ def run(module: str, *arguments: str, cwd: Path, **env: str) -> subprocess.Compl
         text=True,
         cwd=cwd,
         env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(cwd), **env},
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -50,7 +50,7 @@ def test_a_client_of_one_vendor_is_served_by_another(maker: Darkroom, seller: Da
     until(lambda: look()["image_status"] == 3, seconds=90)
     (link,) = look()["url"]  # type: ignore[misc]
     assert link.startswith(seller.address), "the caller is led to the seller, and to nobody else"
-    sold = httpx.get(link)
+    sold = httpx.get(link, timeout=60)
     assert sold.headers["content-type"].startswith("image/")
     (upstream,) = maker.client().get("/api/tasks").json()["items"]
     assert (upstream["model"], upstream["state"]) == ("procedural-v1", "succeeded")

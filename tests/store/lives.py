@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
+from darkroom.core.errors import Code, TaskError
 from darkroom.core.machine import Policy, decide
 from darkroom.core.task import Task, Trigger
 from darkroom.store import Store
 from darkroom.testing.databases import ENGINE, LEASE, NOW, new_artifact, new_task
 
+T = TypeVar("T")
+
 POLICY = Policy()
+PATIENCE = 60.0  # seconds
+
+
+async def at_last(ask: Callable[[], Awaitable[T]]) -> T:
+    """What a database answers that is to work, and may for now be too late, or on its way back."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await ask()
+            except ConnectionError:
+                pass
+            except TaskError as error:
+                if error.code is not Code.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(0.05)
 
 
 async def submitted(store: Store, account_id: str = "nobody", **fields: Any) -> Task:

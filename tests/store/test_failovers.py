@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from lives import submitted
+from lives import PATIENCE, at_last, submitted
 
 from darkroom.core.errors import TaskError
 from darkroom.store import Store
@@ -17,7 +18,6 @@ from darkroom.testing.databases import NOW, check_sums, new_task
 from postgres import Pair, installed
 
 SOON = 4.0  # seconds that the database has to answer here
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -46,41 +46,31 @@ def doomed(install: Path) -> Iterator[Pair]:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[tuple[Store, str]]:
     """A store, and an account with credits."""
-    store = await Store.open(url, SOON)
+    store = await at_last(lambda: Store.open(url, SOON))
     try:
-        yield store, (await store.add_account("caller", 100, NOW)).id
-        await check_sums(store)
+        yield store, (await at_last(lambda: store.add_account("caller", 100, NOW))).id
+        await at_last(lambda: check_sums(store))
     finally:
         await store.close()
 
 
-async def back(store: Store, account_id: str) -> None:
-    """Submit until it works."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            with suppress(TaskError):
-                await submitted(store, account_id, price=1)
-                return
-            await asyncio.sleep(0.05)
-
-
 async def test_a_primary_that_stands_still_is_left_for_the_one_that_was_promoted(doomed):
     async with opened(doomed.url()) as (store, account_id):
-        tasks = [await submitted(store, account_id, price=1) for _ in range(3)]
+        tasks = [await at_last(lambda: submitted(store, account_id, price=1)) for _ in range(3)]
         doomed.primary.pause()
         with pytest.raises(TaskError):
             await store.submit((new_task(account_id),))
         doomed.standby.promote()
-        await back(store, account_id)
+        await at_last(lambda: submitted(store, account_id, price=1))
         for task in tasks:
-            assert await store.task(task.public_id) is not None
+            assert await at_last(partial(store.task, task.public_id)) is not None
         doomed.primary.kill()
 
 
 async def test_of_several_hosts_the_one_that_takes_writes_is_used_whichever_comes_first(pair):
     async with opened(pair.url(pair.standby, pair.primary)) as (store, account_id):
-        await submitted(store, account_id, price=1)
-        await store.ping()
+        await at_last(lambda: submitted(store, account_id, price=1))
+        await at_last(store.ping)
 
 
 async def test_a_standby_by_itself_is_no_database_to_start_with(pair):
@@ -92,16 +82,18 @@ async def test_a_standby_by_itself_is_no_database_to_start_with(pair):
 async def test_what_the_standby_has_not_got_is_seen_by_nobody_and_told_to_nobody(pair):
     """A commit that is canceled while it waits for the standby would be seen, and a failover would undo it."""
     async with opened(pair.url()) as (store, account_id):
+        tasks = partial(store.tasks, account_id, None, 10)
+        once = {"idempotency_key": "key", "request_digest": "digest"}
         pair.standby.pause()
         for _ in range(2):
             with pytest.raises(TaskError):
-                await store.submit((new_task(account_id, price=1),), idempotency_key="key", request_digest="digest")
-            assert await store.tasks(account_id, None, 10) == []
+                await store.submit((new_task(account_id, price=1),), **once)
+            assert await at_last(tasks) == []
         pair.standby.resume()
         async with asyncio.timeout(PATIENCE):
-            while not await store.tasks(account_id, None, 10):
+            while not await at_last(tasks):
                 await asyncio.sleep(0.05)
-        made = await store.submit((new_task(account_id, price=1),), idempotency_key="key", request_digest="digest")
+        made = await at_last(lambda: store.submit((new_task(account_id, price=1),), **once))
         assert made.replayed
 
 

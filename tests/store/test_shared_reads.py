@@ -53,6 +53,13 @@ async def backends(connection: asyncpg.Connection) -> list[int]:
     return [row["pid"] for row in found]
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Whoever shares a read waits for it, also where this machine stands still for a moment."""
+    monkeypatch.setattr("darkroom.store.shared_reads.PATIENCE", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_reads_that_come_while_one_is_under_way_are_one_statement_and_each_gets_its_own(store, url):
     tasks = [await submitted(store, f"account-{number}") for number in range(20)]
     ids = [task.public_id for task in tasks] * 2 + ["unknown", "\x00'\ud800"]
@@ -94,6 +101,7 @@ async def test_who_asks_after_a_change_sees_it_although_an_earlier_read_is_under
     await first
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_lost_connection_is_told_to_all_who_share_it_and_the_next_read_works(store, url):
     tasks = [await submitted(store, "account") for _ in range(5)]
     async with nobody_reads(url) as connection:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,12 +50,23 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_outcome_is_written_when_the_database_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, outcome: str
 ) -> None:
-    async with Workshop(tmp_path, funds=1) as shop, shop.working():
-        task = await shop.running(await shop.submit(steps=1, step_ms=200, results=1, outcome=outcome))
+    go_on = asyncio.Event()
+
+    async def play(job: Job, context: Context) -> Sequence[Output]:
+        await go_on.wait()
+        if outcome == "fail":
+            raise TaskError(Code.ENGINE_FAILED, "Out of film.")
+        (job.workdir / "a.png").write_bytes(png(40, 30))
+        return (Output(job.workdir / "a.png"),)
+
+    async with Workshop(tmp_path, Played(play), funds=3) as shop, shop.working():
+        task = await shop.running(await shop.submit("played"))
         with away(tmp_path):
+            go_on.set()
             await logged(caplog, "storage.failed")
         done = await shop.final(task)
         assert (done.state, done.attempt) == (State.SUCCEEDED if outcome == "succeed" else State.FAILED, 1)
+        assert len(done.artifacts) == (outcome == "succeed")
         assert len(await shop.stored()) == 2 * len(done.artifacts)
 
 
@@ -174,14 +185,12 @@ async def test_a_worker_survives_what_nobody_thought_of(
 ) -> None:
     monkeypatch.setattr(worker_module, "REWRITE", 0.05)
     async with Workshop(tmp_path, Played((held := Held()).play), lease=600) as shop:
-        with sqlite3.connect(tmp_path / "darkroom.db") as other:
+        with closing(sqlite3.connect(tmp_path / "darkroom.db", isolation_level=None)) as other:
             other.execute("ALTER TABLE task RENAME COLUMN turn TO place")
-        async with shop.working():
-            await logged(caplog, "loop.failed")
-            with sqlite3.connect(tmp_path / "darkroom.db") as other:
+            async with shop.working():
+                await logged(caplog, "loop.failed")
                 other.execute("ALTER TABLE task RENAME COLUMN place TO turn")
-            task = await shop.submit("played")
-            await held.begun.get()
-            held.go_on.set()
-            assert (await shop.final(task)).state is State.SUCCEEDED
-        other.close()
+                task = await shop.submit("played")
+                await held.begun.get()
+                held.go_on.set()
+                assert (await shop.final(task)).state is State.SUCCEEDED

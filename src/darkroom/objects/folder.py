@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 CHUNK = 256 * 1024  # bytes
 INCOMING = ".incoming"
+CONTENDED = 10.0  # seconds in which others remove a folder again and again, each time because they have got on
 ABANDONED = 3_600_000  # milliseconds after which a file in INCOMING is a crash's leftover
 Source = Path | bytes | BinaryIO
 
@@ -55,13 +56,14 @@ def _copy(source: Source, file: BinaryIO) -> None:
 
 
 def _publish(incoming: Path, target: Path) -> None:
-    for tries_left in (3, 2, 1, 0):
+    give_up = time.monotonic() + CONTENDED
+    while True:
         try:
             _make_folder(target.parent)
             incoming.replace(target)
         except FileNotFoundError:
             # A delete that goes on at the same time removed the folder because it had become empty.
-            if not tries_left:
+            if time.monotonic() > give_up or not incoming.exists():
                 raise
         else:
             return
