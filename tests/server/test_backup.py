@@ -8,8 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import httpx
-from harness import Darkroom
+from harness import Darkroom, fetched
 from vendors import answered
 
 GENERATE = {"operation": "image.generate"}
@@ -32,7 +31,7 @@ def test_a_restored_server_has_the_old_results_and_goes_on_with_what_waited(tmp_
     with Darkroom(tmp_path / "old", engines="fake", flags=("--workers", "2")) as old:
         client = old.client()
         done = answered(client.post("/api/tasks?wait=20", json={**GENERATE, "params": {"prompt": "a lake"}}))
-        picture = httpx.get(done["outputs"][0]["url"], trust_env=False).content
+        picture = fetched(done["outputs"][0]["url"]).content
         waits = [
             answered(client.post("/api/tasks", json={**GENERATE, "params": {"prompt": "fake:slow"}})) for _ in "1234"
         ]
@@ -47,9 +46,9 @@ def test_a_restored_server_has_the_old_results_and_goes_on_with_what_waited(tmp_
         account = answered(client.get("/api/account"))
         assert (account["available"], account["held"]) == (balance["available"], balance["held"])
         found = answered(client.get(f"/api/tasks/{done['id']}"))
-        assert httpx.get(found["outputs"][0]["url"], trust_env=False).content == picture
+        assert fetched(found["outputs"][0]["url"]).content == picture
         handed_out = done["outputs"][0]["url"].replace(address, new.address)
-        assert httpx.get(handed_out, trust_env=False).content == picture  # links of before still work
+        assert fetched(handed_out).content == picture  # links of before still work
         assert client.get(f"/api/tasks/{lost['id']}").status_code == 404
         for task in waits:
             assert answered(client.get(f"/api/tasks/{task['id']}?wait=30"))["state"] == "succeeded"
@@ -66,6 +65,6 @@ def test_a_new_secret_ends_every_link_and_reading_again_gives_new_ones(tmp_path:
             database.execute("DELETE FROM signing_key")
         old_address = server.address
         server.start()
-        assert httpx.get(old_link.replace(old_address, server.address), trust_env=False).status_code == 403
+        assert fetched(old_link.replace(old_address, server.address)).status_code == 403
         new_link = answered(server.client().get(f"/api/tasks/{done['id']}"))["outputs"][0]["url"]
-        assert httpx.get(new_link, trust_env=False).status_code == 200
+        assert fetched(new_link).status_code == 200

@@ -260,7 +260,7 @@ def test_a_body_that_was_read_does_not_end_the_connection(client: httpx.Client) 
 @pytest.mark.parametrize("size", [1_000, 6 << 20])
 def test_who_is_refused_while_sending_reads_why(server: Darkroom, size: int) -> None:
     for _ in range(10):  # each time on a new connection, which is cut or not
-        with httpx.Client(base_url=server.address, headers={"Authorization": "Bearer sk-wrong"}) as stranger:
+        with server.client("sk-wrong") as stranger:
             refused = stranger.post("/api/files", files={"file": ("a.png", bytes(size))})
             assert refused.status_code == 401
             assert "connection" not in refused.headers

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from harness import FAKE_DEFAULTS, Darkroom, until
+from harness import FAKE_DEFAULTS, Darkroom, changed, until
 from vendors import NATIVE, answered
 
 from full_disk import full_disk
 from postgres import Postgres, installed
 
-ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000", "DARKROOM_DATABASE_SECONDS": "3"}
+ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000", "DARKROOM_DATABASE_SECONDS": "6"}
+PATIENT = {"darkroom.store.outage.QUIET": 6.0}  # so that a machine that stands still makes no two outages of one
 TASK = {"operation": "image.generate", "model": "fake"}
 RUNNING = {**TASK, "params": {"steps": 5, "step_ms": 400}}
 MEANWHILE = 40  # requests
@@ -74,7 +75,8 @@ def site(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def opened(server: Postgres, folder: Path, name: str, env: Mapping[str, str] = ENV, more: str = "") -> Iterator[Site]:
     """A server with two workers on a database of its own."""
     url = server.url(name).replace("darkroom@", f"{name}@")
-    node = Darkroom(folder, engines="fake", database=url, env={**ENV, **env}, flags=("--workers", "2"))
+    env = {**ENV, **env, **changed(folder / "patient", PATIENT)}
+    node = Darkroom(folder, engines="fake", database=url, env=env, flags=("--workers", "2"))
     site = Site(server, node)
     site.execute(f"CREATE ROLE {name} LOGIN", f"CREATE DATABASE {name} OWNER {name} {more}")
     with node:
@@ -149,16 +151,16 @@ def test_a_server_says_that_its_database_is_away_and_goes_on_when_it_is_back(sit
 
 
 def test_an_outage_longer_than_a_lease_costs_no_run(server: Postgres, tmp_path: Path) -> None:
-    with opened(server, tmp_path, "darkroom_long", {"DARKROOM_LEASE_SECONDS": "3"}) as site:
+    with opened(server, tmp_path, "darkroom_long", {"DARKROOM_LEASE_SECONDS": "7"}) as site:
         client = site.node.client()
-        lengths = [3, 24]  # one that ends meanwhile, and one that ends later
+        lengths = [3, 35]  # one that ends meanwhile, and one that ends later
         made = [
             answered(client.post("/api/tasks", json={**TASK, "params": {"steps": steps, "step_ms": 400}}))["id"]
             for steps in lengths
         ]
         until(lambda: all(answered(client.get(f"/api/tasks/{task}"))["state"] == "running" for task in made))
         server.stop()
-        time.sleep(7)  # more than a lease, and than the janitor waits between its rounds
+        time.sleep(9)  # more than a lease, and than the janitor waits between its rounds
         server.start()
         done = [answered(client.get(f"/api/tasks/{task}?wait=50")) for task in made]
         assert [(task["state"], task["attempt"]) for task in done] == [("succeeded", 1)] * 2

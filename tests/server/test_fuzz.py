@@ -16,9 +16,9 @@ CASES = 300  # scripts/fuzz.py sends as many as one likes
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Darkroom]:
     # Tasks that are asked to hang end soon: otherwise they hold up whoever asks to wait for a task behind them.
-    env = {"DARKROOM_INITIAL_CREDITS": "1000000", "DARKROOM_FETCH_SECONDS": "1", "DARKROOM_TASK_HOURS": "0.001"}
+    env = {"DARKROOM_INITIAL_CREDITS": "1000000", "DARKROOM_FETCH_SECONDS": "1", "DARKROOM_TASK_HOURS": "0.003"}
     env["DARKROOM_RETRY_SECONDS"] = "0.05"
-    with Darkroom(tmp_path_factory.mktemp("fuzzed"), engines="fake", env=env, flags=("--workers", "2")) as running:
+    with Darkroom(tmp_path_factory.mktemp("fuzzed"), engines="fake", env=env, flags=("--workers", "4")) as running:
         yield running
 
 

@@ -35,7 +35,7 @@ def test_a_task_waits_for_its_start_and_says_so(caller: httpx.Client) -> None:
 
 
 def test_a_task_runs_when_its_start_has_come(caller: httpx.Client) -> None:
-    start = at(seconds=3)
+    start = at(seconds=6.5)
     task = answered(asked(caller, start_at=start))
     done = answered(caller.get(f"/api/tasks/{task['id']}", params={"wait": 50}))
     assert done["state"] == "succeeded"
@@ -62,7 +62,7 @@ def test_times_that_cannot_be_are_refused_by_name(caller: httpx.Client, fields: 
 
 
 def test_a_deadline_that_passes_fails_the_task(caller: httpx.Client) -> None:
-    task = answered(asked(caller, model="fake", deadline=at(seconds=2), params={"steps": 100, "step_ms": 500}))
+    task = answered(asked(caller, model="fake", deadline=at(seconds=6.5), params={"steps": 100, "step_ms": 500}))
     done = answered(caller.get(f"/api/tasks/{task['id']}", params={"wait": 50}))
     assert (done["state"], done["error"]["code"]) == ("failed", "timed_out")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import Darkroom, until
+from harness import Darkroom, fetched, until
 from samples import png
 from vendors import DIMILINKS, MUYUHAN, NATIVE, TENSORSLAB, answered
 
@@ -121,7 +121,7 @@ def test_a_service_is_asked_before_and_after_with_the_files(server: Darkroom, ju
     assert (submit["operation"], submit["params"]["prompt"], submit["task"]) == ("image.edit", "a hat", task["id"])
     assert judge.files[0] == [("image/png", picture)]
     [(media_type, content)] = judge.files[1]
-    assert content == httpx.get(task["outputs"][0]["url"], trust_env=False).content
+    assert content == fetched(task["outputs"][0]["url"]).content
     assert (media_type, result["task"]) == ("image/png", task["id"])
     assert set(judge.keys) == {f"Bearer {KEY}"}
 
@@ -202,7 +202,7 @@ def test_a_result_held_after_its_run_is_delivered_as_it_is_when_it_is_approved(s
     server.command("review", "approve", task["id"])
     ended = answered(client.get(f"/api/tasks/{task['id']}?wait=20"))
     assert ended["state"] == "succeeded"
-    assert httpx.get(ended["outputs"][0]["url"], trust_env=False).status_code == 200
+    assert fetched(ended["outputs"][0]["url"]).status_code == 200
     assert server.objects() == kept
     assert judge.stages == ["submit", "result"]  # nothing ran twice
 
@@ -247,16 +247,16 @@ def test_an_administrator_looks_at_held_tasks_and_decides_over_http(server: Dark
     (bad,) = answered(admin.get(f"/api/reviews?cursor={page['next_cursor']}"))["items"]
     assert {good["id"], bad["id"]} == made_ids
     assert (good["account"], good["params"]["prompt"]) == (answered(client.get("/api/account"))["id"], "a hat")
-    assert [httpx.get(item["url"]).content for item in good["inputs"]] == [picture]
+    assert [fetched(item["url"]).content for item in good["inputs"]] == [picture]
     assert len(good["outputs"]) == (stage == "result")
-    assert all(httpx.get(item["url"]).headers["content-type"] == "image/png" for item in good["outputs"])
+    assert all(fetched(item["url"]).headers["content-type"] == "image/png" for item in good["outputs"])
     assert answered(admin.post(f"/api/reviews/{good['id']}/approve"))["id"] == good["id"]
     refusal = admin.post(f"/api/reviews/{bad['id']}/refuse", json={"reason": "not in this house"})
     error = answered(refusal)["error"]
     assert (error["code"], "not in this house" in error["message"]) == ("content_rejected", True)
     assert answered(client.get(f"/api/tasks/{good['id']}?wait=30"))["state"] == "succeeded"
     assert answered(client.get(f"/api/tasks/{bad['id']}"))["state"] == "failed"
-    assert all(httpx.get(item["url"]).status_code == 404 for item in (*good["outputs"], *bad["outputs"]))
+    assert all(fetched(item["url"]).status_code == 404 for item in (*good["outputs"], *bad["outputs"]))
     assert answered(admin.get("/api/reviews"))["items"] == []
     lines = answered(admin.get("/api/audit"))["items"][:2]
     assert [(line["action"], line["subject"], line["detail"]) for line in lines] == [

@@ -35,7 +35,10 @@ def got(server: Darkroom, key: str, tmp_path_factory: pytest.TempPathFactory) ->
     shutil.copytree(CLIENT, folder, ignore=shutil.ignore_patterns("node_modules"))
     for name in ("picture", "mask"):
         (folder / f"{name}.png").write_bytes(png(40, 30))
-    installed = run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+    try:
+        installed = run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+    except subprocess.TimeoutExpired:
+        unavailable(f"npm cannot install the client within {PATIENCE} s")
     if installed.returncode != 0:
         unavailable(f"npm cannot install the client: {installed.stderr}")
     address = f"{server.address}/v1"

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from harness import Darkroom, until
+from harness import Darkroom, fetched, until
 from PIL import Image
 
 PATIENCE = 120.0
@@ -47,15 +47,14 @@ def previews(server: Darkroom) -> list[Path]:
 def test_a_running_video_is_seen_and_its_preview_is_gone_in_the_end(painter: Darkroom) -> None:
     client = painter.client()
     task_id = submitted(client)
-    until(lambda: read(client, task_id)["preview_url"] or read(client, task_id)["state"] == "failed", seconds=PATIENCE)
-    link = read(client, task_id)["preview_url"]
-    picture = httpx.get(link)  # a signed link: without a key
+    link = until(lambda: read(client, task_id)["preview_url"], seconds=PATIENCE)
+    picture = fetched(link)  # a signed link: without a key
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/webp")
     with Image.open(io.BytesIO(picture.content)) as shown:
         assert max(shown.size) == 320
     until(lambda: read(client, task_id)["state"] == "succeeded", seconds=PATIENCE)
     assert read(client, task_id)["preview_url"] is None
-    assert httpx.get(link).status_code == 404
+    assert fetched(link).status_code == 404
     assert previews(painter) == []
 
 
@@ -85,10 +84,9 @@ def test_a_canceled_task_leaves_no_preview(painter: Darkroom) -> None:
 def test_a_preview_needs_its_signature_and_a_task_that_shows_something(painter: Darkroom) -> None:
     client = painter.client()
     task_id = submitted(client, VIDEO)
-    until(lambda: read(client, task_id)["preview_url"], seconds=PATIENCE)
-    link = read(client, task_id)["preview_url"]
-    assert httpx.get(link.partition("?")[0]).status_code == 400
-    assert httpx.get(link.replace("sig=", "sig=0")).status_code in (400, 403)
+    link = until(lambda: read(client, task_id)["preview_url"], seconds=PATIENCE)
+    assert fetched(link.partition("?")[0]).status_code == 400
+    assert fetched(link.replace("sig=", "sig=0")).status_code in (400, 403)
     client.post(f"/api/tasks/{task_id}/cancel", timeout=PATIENCE)
 
 

@@ -128,7 +128,7 @@ def test_every_link_leads_on_to_the_storage(client: httpx.Client, public: Line, 
         for name in ("content-type", "content-length", "content-disposition"):
             assert head.headers[name] == answer.headers[name]
         assert answer.headers["content-disposition"].startswith('inline; filename="')
-        assert httpx.get(link, follow_redirects=True, trust_env=False).content == answer.content
+        assert httpx.get(link, follow_redirects=True, trust_env=False, timeout=PATIENCE).content == answer.content
 
 
 def test_a_file_is_saved_under_its_name_and_read_in_parts(client: httpx.Client) -> None:

@@ -21,7 +21,7 @@ CREDITS = 100_000
 ENV = {
     "DARKROOM_DEFAULTS": FAKE_DEFAULTS,
     "DARKROOM_INITIAL_CREDITS": str(CREDITS),
-    "DARKROOM_LEASE_SECONDS": "3",
+    "DARKROOM_LEASE_SECONDS": "7",
     "DARKROOM_LOG_LEVEL": "debug",
 }
 TASK = {"operation": "image.generate", "model": "fake"}

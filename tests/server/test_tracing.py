@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from harness import Darkroom
+from harness import Darkroom, changed
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from vendors import answered
@@ -60,8 +60,19 @@ def collector() -> Iterator[Collector]:
         thread.join()
 
 
-def test_a_task_is_one_trace_from_its_caller_to_its_results(tmp_path: Path, collector: Collector) -> None:
-    with Darkroom(tmp_path, engines="fake", env={"DARKROOM_TRACES_URL": collector.url}) as server:
+@pytest.fixture
+def env(tmp_path: Path, collector: Collector) -> dict[str, str]:
+    """The environment of a server that sends its spans to the collector, the last ones however slow the machine."""
+    return {
+        "DARKROOM_TRACES_URL": collector.url,
+        **changed(tmp_path / "patient", {"darkroom.tracing.FLUSH_SECONDS": 30.0}),
+    }
+
+
+def test_a_task_is_one_trace_from_its_caller_to_its_results(
+    tmp_path: Path, collector: Collector, env: dict[str, str]
+) -> None:
+    with Darkroom(tmp_path, engines="fake", env=env) as server:
         client = server.client()
         headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
         retried = {**GENERATE, "params": {"outcome": "fail_once"}}
@@ -88,8 +99,7 @@ def test_a_task_is_one_trace_from_its_caller_to_its_results(tmp_path: Path, coll
     assert server.key not in str(collector.spans)
 
 
-def test_a_trace_goes_on_after_a_restart(tmp_path: Path, collector: Collector) -> None:
-    env = {"DARKROOM_TRACES_URL": collector.url}
+def test_a_trace_goes_on_after_a_restart(tmp_path: Path, collector: Collector, env: dict[str, str]) -> None:
     with Darkroom(tmp_path, engines="fake", env=env, flags=("--workers", "0")) as server:
         headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
         task = answered(server.client().post("/api/tasks", json=GENERATE, headers=headers))

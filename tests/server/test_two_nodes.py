@@ -8,25 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 
 import pytest
-from harness import FAKE_DEFAULTS, Darkroom, until
+from harness import FAKE_DEFAULTS, Darkroom, changed, until
 
 from conftest import database
-from darkroom.testing.server import module_path
 from postgres import Postgres
 
 ENV = {"DARKROOM_DEFAULTS": FAKE_DEFAULTS, "DARKROOM_INITIAL_CREDITS": "100000", "DARKROOM_LEASE_SECONDS": "3600"}
 TASK = {"operation": "image.generate", "model": "fake"}
-WITHOUT_LOOKS = """
-import darkroom.follow, darkroom.service, darkroom.worker
-darkroom.service.REREAD = darkroom.follow.LOOK = darkroom.worker.IDLE = darkroom.worker.HEARTBEAT = 3600.0
-"""
-DEAF = """
-import darkroom.hub
-darkroom.hub.Hub.hear = lambda self, hints: None
-"""
+WAITS = ("service.REREAD", "follow.LOOK", "desk.StoreDesk.idle", "desk.HEARTBEAT")
+WITHOUT_LOOKS = {f"darkroom.{name}": 3600.0 for name in WAITS}
+DEAF = {"darkroom.hub.Hub.hear": "lambda self, hints: None"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +27,7 @@ def nodes(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """One that only answers, one that also works, and one that only answers and hears nothing."""
     folder = tmp_path_factory.mktemp("nodes")
     env = {**ENV, "DARKROOM_OBJECTS": str(folder / "objects"), **changed(folder / "patient", WITHOUT_LOOKS)}
-    deaf_env = {**env, **changed(folder / "deaf", WITHOUT_LOOKS + DEAF)}
+    deaf_env = {**env, **changed(folder / "deaf", {**WITHOUT_LOOKS, **DEAF})}
     with (
         database(postgres) as url,
         Darkroom(folder / "first", engines="fake", database=url, env=env, flags=("--workers", "0")) as first,
@@ -45,13 +38,6 @@ def nodes(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield first, second, deaf
         for node in (first, second, deaf):
             assert "Traceback" not in node.log
-
-
-def changed(folder: Path, text: str) -> dict[str, str]:
-    """The environment in which Python runs a text before it starts."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(text)
-    return {"PYTHONPATH": f"{folder}:{module_path()}"}
 
 
 def test_a_task_is_submitted_at_one_node_done_by_the_other_and_waited_for_at_the_first(nodes) -> None:
@@ -90,7 +76,7 @@ def test_a_cancel_at_one_node_stops_what_the_other_one_runs(nodes) -> None:
 
 def test_who_hears_no_hint_is_not_woken(nodes) -> None:
     first, _, deaf = nodes
-    made = first.client().post("/api/tasks", json={**TASK, "params": {"steps": 3, "step_ms": 200}}).json()
+    made = first.client().post("/api/tasks", json={**TASK, "params": {"steps": 5, "step_ms": 600}}).json()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(deaf.client().get, f"/api/tasks/{made['id']}?wait=50", timeout=90)
         assert first.client().get(f"/api/tasks/{made['id']}?wait=50", timeout=60).json()["state"] == "succeeded"

@@ -62,8 +62,8 @@ def test_polls_are_counted_however_they_are_answered(server: Darkroom, client: h
         answered(client.get(f"/api/tasks/{made['id']}"))
     polls = {answer: grown(server, before, f'darkroom_poll_seconds_count{{answer="{answer}"}}') for answer in WAYS}
     assert polls["built"] == 1
-    assert polls["bytes"] == 3
-    assert sum(polls.values()) == 5
+    assert polls["bytes"] >= 2
+    assert polls["bytes"] + polls["memory"] == 4  # a key is known for a second; then the bytes are looked at again
     for _ in range(2):
         answered(client.get(f"/api/tasks/{made['id']}", headers={"X-Padding": "y" * 5000}))
     assert grown(server, before, 'darkroom_poll_seconds_count{answer="memory"}') == polls["memory"] + 2
@@ -101,12 +101,12 @@ def test_waiting_tasks_are_counted_and_make_the_server_unready(tmp_path: Path) -
 
 
 def test_a_server_that_stops_says_so_before_it_stops_answering(tmp_path: Path) -> None:
-    env = {"DARKROOM_DRAIN_SECONDS": "1.5"}
+    env = {"DARKROOM_DRAIN_SECONDS": "6.5"}
     with Darkroom(tmp_path, engines="fake", env=env, flags=("--workers", "0")) as server:
         client = server.client(None)
         assert client.get("/readyz").status_code == 200
         ending: list[int] = []
-        stopping = threading.Thread(target=lambda: ending.append(server._running.wait(30)))
+        stopping = threading.Thread(target=lambda: ending.append(server.wait()))
         server._running.send_signal(signal.SIGTERM)
         stopping.start()
         refused = until(lambda: (found := client.get("/readyz")).status_code == 503 and found)

@@ -17,18 +17,25 @@ from darkroom.testing.server import module_path
 from postgres import Postgres
 
 WRONG = Path(__file__).parents[1] / "wrong_clock"
-LEASE = 2  # seconds
 TASK = {"operation": "image.generate", "model": "fake"}
-LONG = {**TASK, "params": {"steps": 40, "step_ms": 100}}  # longer than leases and the janitor's rounds
+
+
+@pytest.fixture
+def lease() -> int:
+    """Seconds of a lease."""
+    return 2
 
 
 @pytest.fixture(params=[600, -600], ids=["ahead", "behind"])
-def nodes(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Iterator[tuple[Darkroom, Darkroom]]:
+def nodes(
+    request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path, lease: int
+) -> Iterator[tuple[Darkroom, Darkroom]]:
     """One with the right clock, and one with a wrong one."""
     env = {
         "DARKROOM_OBJECTS": str(tmp_path / "objects"),
-        "DARKROOM_LEASE_SECONDS": str(LEASE),
+        "DARKROOM_LEASE_SECONDS": str(lease),
         "DARKROOM_RETRY_SECONDS": "0.05",
+        "DARKROOM_MAX_FAILURES": "10",
     }
     wrong_env = {**env, "PYTHONPATH": f"{WRONG}{os.pathsep}{module_path()}", "CLOCK_AHEAD": str(request.param)}
     with (
@@ -40,11 +47,12 @@ def nodes(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) ->
         yield right, wrong
 
 
+@pytest.mark.parametrize("lease", [7])  # so that a machine that stands still for a while ends none
 def test_neither_takes_the_others_tasks_for_lost(nodes: tuple[Darkroom, Darkroom]) -> None:
     right, wrong = nodes
     assert "clock.wrong" in wrong.log
     assert "clock.wrong" not in right.log
-    made = [node.client().post("/api/tasks", json=LONG).raise_for_status().json() for node in (right, wrong) * 2]
+    made = [node.client().post("/api/tasks", json=of(8)).raise_for_status().json() for node in (right, wrong) * 2]
     for task in made:
         done = until(lambda it=task: final(right, it["id"]), seconds=60)
         assert (done["state"], done["attempt"]) == ("succeeded", 1)
@@ -54,7 +62,7 @@ def test_neither_takes_the_others_tasks_for_lost(nodes: tuple[Darkroom, Darkroom
 
 def test_what_a_dead_one_had_is_run_again_at_once(nodes: tuple[Darkroom, Darkroom]) -> None:
     right, wrong = nodes
-    made = [wrong.client().post("/api/tasks", json=LONG).raise_for_status().json() for _ in range(4)]
+    made = [wrong.client().post("/api/tasks", json=of(4)).raise_for_status().json() for _ in range(4)]
     until(lambda: all(state(right, task["id"]) == "running" for task in made))
     wrong.kill()
     done = [until(lambda it=task: final(right, it["id"]), seconds=60) for task in made]
@@ -74,6 +82,11 @@ def test_links_of_both_are_good_for_as_long(nodes: tuple[Darkroom, Darkroom]) ->
         for link in links:
             parts = urlsplit(link)
             assert node.client().get(f"{parts.path}?{parts.query}").raise_for_status().content
+
+
+def of(seconds: int) -> dict[str, Any]:
+    """A task that takes so long: more than a lease, and than the janitor's rounds."""
+    return {**TASK, "params": {"steps": seconds * 10, "step_ms": 100}}
 
 
 def state(node: Darkroom, task_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Wire:
     async def connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 yield reader, writer
         finally:
             writer.close()
@@ -118,8 +119,7 @@ SLOW: dict[str, tuple[str, Callable[[Wire], bytes], bytes]] = {
 async def test_a_client_that_drips_is_cut_off(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, limit: str, begin: Callable[[Wire], bytes], piece: bytes
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, {"slow head": "HEAD_SECONDS", "body": "BODY_SECONDS"}[limit], 0.3)
     before = refused(limit)
     async with wire.connected() as (reader, writer):
         writer.write(begin(wire))
@@ -132,10 +132,10 @@ async def test_a_client_that_drips_is_cut_off(
 
 
 async def test_a_connection_that_is_kept_can_be_slow_only_once(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
     async with wire.connected() as (reader, writer):
         writer.write(wire.head(method=b"GET"))
         await reader.readuntil(b"\r\n\r\n")
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
         dripping = asyncio.create_task(drip(writer, b"\r\n"))
         await gone(reader)
         dripping.cancel()
@@ -145,19 +145,25 @@ async def test_a_connection_that_is_kept_can_be_slow_only_once(wire: Wire, monke
 async def test_a_request_that_comes_slowly_but_surely_is_answered(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "BODY_SECONDS", 1.0)
     padded = BODY + b" " * 3000
-    async with wire.connected() as (reader, writer):
-        writer.write(wire.head(b"Content-Length: %d" % len(padded)))
-        for start in range(0, len(padded), 300):
-            writer.write(padded[start : start + 300])
-            await writer.drain()
-            await asyncio.sleep(0.2)
-        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 201 ")
+    for _ in range(20):
+        longest = 0.0
+        async with wire.connected() as (reader, writer):
+            writer.write(wire.head(b"Content-Length: %d" % len(padded), b"Connection: close"))
+            for start in range(0, len(padded), 300):
+                began = time.monotonic()
+                writer.write(padded[start : start + 300])
+                await asyncio.sleep(0.2)
+                longest = max(longest, time.monotonic() - began)
+            answer = await gone(reader)
+        if longest < 0.6:  # otherwise it was the machine that stood still
+            break
+    assert statuses(answer) == [201]
 
 
 async def test_a_waiting_poll_is_no_slow_request(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
     async with wire.connected() as (reader, writer):
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+        monkeypatch.setattr(protocol, "BODY_SECONDS", 0.3)
         writer.write(wire.head(b"Content-Length: %d" % len(BODY), path=b"/api/tasks?wait=1") + BODY)
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 201 ")
 
@@ -334,7 +340,7 @@ async def test_a_client_that_takes_no_answers_fills_no_memory(wire: Wire, monkey
             await asyncio.sleep(0.05)
         assert sum(known) > 0  # the short way is the one that is tried
         largest = 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while refused("unread") == before:
                 with suppress(OSError):
                     client.send(poll)

@@ -40,7 +40,7 @@ class Office:
     hub: Hub = field(default_factory=Hub)
     schedule: Sequence[int] = SHORT
     allow: Sequence[str] = LOOPBACK
-    timeout: float = 5.0
+    timeout: float = 30.0
     closed: float = 0.01
     authorities: str = ""
     addresses: Addresses = AS_ASKED

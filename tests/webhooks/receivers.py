@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,7 +51,7 @@ class Receiver:
 
     async def open(self, tls: ssl.SSLContext | None = None) -> None:
         """Listen, at the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=tls, backlog=1000)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -90,12 +91,17 @@ class Receiver:
             self.got.append(Received(method, path, headers, body))
             self._happened.notify_all()
         if isinstance(answer, int):
-            writer.write(f"HTTP/1.1 {answer} Said\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.write(saying(answer))
         elif isinstance(answer, bytes):
             writer.write(answer)
         else:
             await answer(writer)
         await writer.drain()
+
+
+def saying(status: int) -> bytes:
+    """An answer without a body."""
+    return f"HTTP/1.1 {status} Said\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 async def hang(writer: asyncio.StreamWriter) -> None:
@@ -114,10 +120,13 @@ async def cut(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def receiving(**options: Any) -> AsyncIterator[Receiver]:
-    """A receiver that listens."""
-    receiver = Receiver(**options)
-    await receiver.open()
-    try:
-        yield receiver
-    finally:
-        await receiver.close()
+    """A receiver that listens; while it is closed, nobody else gets its port."""
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(("127.0.0.1", 0))
+        receiver = Receiver(port=place.getsockname()[1], **options)
+        await receiver.open()
+        try:
+            yield receiver
+        finally:
+            await receiver.close()

@@ -26,7 +26,7 @@ Loop = Callable[[], asyncio.AbstractEventLoop]
 
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
-    sender = Sender(Reach(["127.0.0.0/8"]), timeout=5.0)
+    sender = Sender(Reach(["127.0.0.0/8"]), timeout=30.0)
     yield sender
     await sender.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import pytest
 import replicate.webhook
 import standardwebhooks
 from outgoing import ACCOUNT, BASE, Office, at, to
-from receivers import Receiver, cut, hang, receiving
+from receivers import Receiver, cut, hang, receiving, saying
 from replicate.webhook import WebhookSigningSecret
 
 from darkroom.clock import utc_now
@@ -211,8 +212,13 @@ async def test_an_answer_without_an_end_is_not_read_to_its_end(office: Office, r
 async def test_a_delivery_is_given_up_after_its_last_try_and_its_webhook_is_disabled_with_a_notice(
     office: Office, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receiver.usual = 500
-    office.schedule = (0, 400, 400, 400)  # so that the first failure is in the first half, however busy the machine
+    async def late(writer: asyncio.StreamWriter) -> None:
+        """Fail so late that the first failure is in the first half, however busy the machine."""
+        await asyncio.sleep(time.monotonic() - begun)
+        writer.write(saying(500))
+
+    receiver.answers.extend([*[500] * (len(office.schedule) - 1), late])
+    begun = time.monotonic()
     webhook = await office.subscribe(receiver.url("/hook?token=hidden"))
     await office.canceled(to(webhook))
     caplog.set_level("INFO", "darkroom")
@@ -233,16 +239,26 @@ async def test_a_delivery_is_given_up_after_its_last_try_and_its_webhook_is_disa
 async def test_a_webhook_where_something_succeeds_is_not_disabled_by_what_is_given_up(
     office: Office, receiver: Receiver
 ) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        """Fail each try of the first delivery, the last one when the other delivery was sent."""
+        ids = [got.id for got in receiver.got]
+        fails = ids[-1] == ids[0]
+        if fails and ids.count(ids[0]) == len(office.schedule):
+            await sent.wait()
+        writer.write(saying(500 if fails else 204))
+
     webhook = await office.subscribe(receiver.url())
     office.schedule = (0, 100, 100)
-    receiver.answers.extend([500, 500, 204, 500])
+    receiver.usual, sent = answer, asyncio.Event()
     await office.canceled(to(webhook))
     async with office.sending():
         await receiver.until(2)
         await office.canceled(to(webhook))
+        await office.until(Status.SENT, Status.PENDING)
+        sent.set()
         await office.until(Status.SENT, Status.FAILED)
-    found = await office.store.outbox.webhook(webhook.id)
-    assert found.disabled_at is None
+    assert len(receiver.got) == 4
+    assert (await office.store.outbox.webhook(webhook.id)).disabled_at is None
 
 
 async def test_gone_disables_a_webhook_at_once_and_drops_what_waits_for_it(office: Office, receiver: Receiver) -> None:
@@ -367,7 +383,10 @@ async def test_a_hundred_receivers_that_hang_do_not_hold_up_a_healthy_one(office
     assert len({got.id for got in receiver.got}) == 100
 
 
-async def test_connections_are_kept_and_used_again(office: Office, receiver: Receiver) -> None:
+async def test_connections_are_kept_and_used_again(
+    office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkroom.sending.KEEP", 60.0)
     async with office.sending():
         for number in range(1, 6):
             await office.canceled(at(receiver.url()))
