@@ -37,7 +37,6 @@ async def show(percent, note):
 asyncio.run(Child("process_targets:hang").call(None, type(None), show))
 """
 
-
 uvloop.new_event_loop().close()  # the first one opens a pipe that it keeps as long as the process lives
 
 
