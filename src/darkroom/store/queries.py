@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
@@ -23,14 +23,15 @@ INSERT = re.compile(
 MANY = 8  # records, from which on it is quicker to go by columns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     """One query. `positional` is the text for asyncpg and `numbered` that for SQLite, with parameters in the order of
     `names`.
 
     Inserted many times over, by `many`, it sends nothing back and takes what is taken already for an error. `locks` are
     rows that nobody else may have before the transaction ends; `contended` are rows of an account, which many change.
-    `last` inserts what nothing in a transaction reads; `shared` is a read that is often made by several at once.
+    `last` inserts what nothing in a transaction reads; `shared` is a read that is often made by several at once. There
+    is one object for each query, so that what is derived from its text is derived once.
     """
 
     name: str
@@ -43,23 +44,23 @@ class Statement:
     shared: bool = False
     numbered: str = ""
 
-    @property
+    @cached_property
     def answers(self) -> bool:
         """Whether it sends rows."""
         return "RETURNING" in self.text or not self.text.startswith(("INSERT", "UPDATE", "DELETE"))
 
-    @property
+    @cached_property
     def reads(self) -> bool:
         """Whether it changes nothing, so that whoever asks the same gets the same."""
         return not self.locks and not WRITES.search(self.text)
 
-    @property
+    @cached_property
     def positional_numbered(self) -> str:
         """The text for asyncpg with one parameter more, which stands behind each row: for whom the row is."""
         number = f"CAST(${len(self.names) + 1} AS BIGINT)"
         return f"WITH answer AS ({self.positional}) SELECT answer.*, {number} AS script_number FROM answer"  # noqa: S608
 
-    @property
+    @cached_property
     def many(self) -> str:
         """The text for many rows and SQLite."""
         return ONE_ROW.sub("", self.numbered)
@@ -76,7 +77,7 @@ class Statement:
         begin = found["begin"].replace("INSERT", "INSERT OR FAIL", 1)
         return begin + "VALUES " + ", ".join([f"({PARAMETER.sub('?', found['row'])})"] * rows)
 
-    @property
+    @cached_property
     def positional_many(self) -> str:
         """The text for many rows and asyncpg."""
         return ONE_ROW.sub("", self.positional)
