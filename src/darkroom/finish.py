@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from .core.errors import Code, TaskError, no_room
 from .engines._child import Report
 from .marks import Label, Mark, Provenance
-from .marks.delivery import tell
+from .marks.delivery import numbered, tell
+from .marks.packet import extended
 
 if TYPE_CHECKING:
     import numpy
@@ -79,18 +80,19 @@ def finish(request: FinishRequest, _: Report) -> list[Finished]:
     finished = []
     for index, path in enumerate(request.outputs):
         warnings = labelled(path, request.provenance.label) if request.provenance.label else ()
-        item = finish_one(path, request.workdir / f"thumbnail-{index}.webp")
-        if request.mark:
-            item = marked(item, request.mark, request.provenance, index + 1)
+        facts = numbered(request.mark, request.provenance, index + 1) if request.mark else None
+        item = finish_one(path, request.workdir / f"thumbnail-{index}.webp", facts)
+        if facts:
+            item = marked(item, facts, request.provenance)
         finished.append(replace(item, warnings=warnings + item.warnings) if warnings else item)
     return finished
 
 
-def finish_one(path: Path, thumbnail: Path) -> Finished:
-    """Look at one output and write its thumbnail."""
+def finish_one(path: Path, thumbnail: Path, facts: Mark | None = None) -> Finished:
+    """Look at one output and write its thumbnail, with these facts as its mark."""
     size = path.stat().st_size
     if video_type := sniff_video(path):
-        return finish_video(path, video_type, thumbnail)
+        return finish_video(path, video_type, thumbnail, facts)
     from PIL import Image
 
     try:
@@ -102,11 +104,11 @@ def finish_one(path: Path, thumbnail: Path) -> Finished:
             small = shrink(image)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise unusable(path, f"{type(error).__name__}: {error}") from error
-    small.save(thumbnail, "WEBP", quality=QUALITY, method=METHOD, icc_profile=small.info.get("icc_profile"))
+    save(small, thumbnail, facts)
     return Finished(path, media_type, size, width, height, thumbnail, blurhash(flatten(small)))
 
 
-def finish_video(path: Path, media_type: str, thumbnail: Path) -> Finished:
+def finish_video(path: Path, media_type: str, thumbnail: Path, facts: Mark | None) -> Finished:
     """Look at a video; its thumbnail shows what is to be seen after a tenth of it, when titles have faded in."""
     from PIL import Image
 
@@ -121,9 +123,16 @@ def finish_video(path: Path, media_type: str, thumbnail: Path) -> Finished:
         raise unusable(path, error.detail or error.message) from error
     small = Image.fromarray(frame)
     small.thumbnail((THUMBNAIL, THUMBNAIL))
-    small.save(thumbnail, "WEBP", quality=QUALITY, method=METHOD)
+    save(small, thumbnail, facts)
     size = path.stat().st_size
     return Finished(path, media_type, size, width, height, thumbnail, blurhash(flatten(small)), seconds)
+
+
+def save(small: Image.Image, thumbnail: Path, facts: Mark | None) -> None:
+    """Write a thumbnail; its mark at once, which costs less than to put it into the file."""
+    packet = extended(None, facts) if facts else b""
+    profile = small.info.get("icc_profile")
+    small.save(thumbnail, "WEBP", quality=QUALITY, method=METHOD, icc_profile=profile, xmp=packet)
 
 
 def labelled(path: Path, label: Label) -> tuple[str, ...]:
@@ -146,10 +155,10 @@ def labelled(path: Path, label: Label) -> tuple[str, ...]:
     return ("The result carries no visible label: it could not be drawn.",)
 
 
-def marked(item: Finished, facts: Mark, provenance: Provenance, number: int) -> Finished:
+def marked(item: Finished, facts: Mark, provenance: Provenance) -> Finished:
     """The result with its mark of provenance; one that cannot have any is delivered without, and says so."""
     try:
-        told = tell(item.path, item.media_type, item.thumbnail, facts, provenance, number)
+        told = tell(item.path, item.media_type, facts, provenance)
     except OSError as error:
         raise no_room(error) from error
     return replace(item, size=item.path.stat().st_size, warnings=told.warnings, unsigned=told.unsigned)

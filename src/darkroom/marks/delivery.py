@@ -8,7 +8,6 @@ from pathlib import Path
 from . import Mark, Provenance, SignedError, SigningError, SourceType, aigc, mark, sign
 
 UNSIGNED = "The result carries no signed content credentials: the server could not sign it."
-THUMBNAIL = "image/webp"
 MADE = frozenset({SourceType.GENERATED, SourceType.GENERATED_WITHOUT_AI})
 
 
@@ -20,15 +19,15 @@ class Told:
     unsigned: str | None = None
 
 
-def tell(path: Path, media_type: str, thumbnail: Path | None, facts: Mark, provenance: Provenance, number: int) -> Told:
-    """Mark a task's result, the `number`-th from 1, and its thumbnail, and sign it.
+def numbered(facts: Mark, provenance: Provenance, number: int) -> Mark:
+    """What is told of one of a task's results, the `number`-th from 1."""
+    if not provenance.producer:
+        return facts
+    return replace(facts, aigc=aigc.field(provenance.producer, f"{facts.task_id}-{number}"))
 
-    Nothing that fails loses the result, but for `OSError`.
-    """
-    if provenance.producer:
-        facts = replace(facts, aigc=aigc.field(provenance.producer, f"{facts.task_id}-{number}"))
-    if thumbnail:
-        mark(thumbnail, THUMBNAIL, facts)
+
+def tell(path: Path, media_type: str, facts: Mark, provenance: Provenance) -> Told:
+    """Mark a result, and sign it. Nothing that fails loses it, but for `OSError`."""
     warnings = []
     try:
         mark(path, media_type, facts)
