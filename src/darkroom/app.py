@@ -20,7 +20,7 @@ from .core.fairness import Serves, Sharing
 from .core.machine import Policy
 from .core.webhooks import schedule_of
 from .core.workers import WorkerInfo
-from .desk import Desk, StoreDesk
+from .desk import StoreDesk
 from .dialects import Dialect
 from .drift import watch_ledger
 from .engines._process import Children
@@ -226,7 +226,7 @@ async def canceled(task: asyncio.Task[None]) -> None:
 
 
 def make_application(
-    settings: Settings, service: Service, dialects: Sequence[Dialect], desk: Callable[[str], Desk]
+    settings: Settings, service: Service, dialects: Sequence[Dialect], desk: Callable[[str], StoreDesk]
 ) -> Application:
     """The ASGI application with every dialect in its places."""
     with blamed_on("mounts"):

@@ -7,6 +7,7 @@ A worker in the server's own process uses the database (`StoreDesk`); one elsewh
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,8 +70,12 @@ class Desk(Protocol):
     idle: float  # seconds between looks at the queue without a wake-up
     heartbeat: float  # seconds between renewals of a lease
 
-    async def claim(self, wish: Wish) -> list[Task]:
-        """Lease tasks, in the order in which they are to be run."""
+    async def claim(self, wish: Wish, holding: Collection[str] = ()) -> list[Task]:
+        """Lease tasks, in the order in which they are to be run.
+
+        First come those that an earlier claim leased although nobody heard that it did; `holding` are the ids of those
+        that the worker knows.
+        """
 
     async def next_due(self, wish: Wish) -> int | None:
         """When the earliest task that waits for its time may run, in UTC milliseconds."""
@@ -111,19 +116,24 @@ class StoreDesk:
         self._policy = policy
         self._sharing = sharing
         self._clock = clock
+        self._unsure = False  # whether the last claim may have been written although nobody heard that it was
 
-    async def claim(self, wish: Wish) -> list[Task]:
+    async def claim(self, wish: Wish, holding: Collection[str] = ()) -> list[Task]:
         """Lease tasks."""
-        tasks = await self._store.claim(
-            self._worker,
-            wish.engines,
-            wish.room,
-            self._clock(),
-            self.lease,
-            warm=wish.warm,
-            serves=wish.serves,
-            sharing=self._sharing,
-        )
+        tasks = await self.leased(holding) if self._unsure else []
+        self._unsure = True
+        if len(tasks) < wish.room:
+            tasks += await self._store.claim(
+                self._worker,
+                wish.engines,
+                wish.room - len(tasks),
+                self._clock(),
+                self.lease,
+                warm=wish.warm,
+                serves=wish.serves,
+                sharing=self._sharing,
+            )
+        self._unsure = False
         for task in tasks:
             self._hub.went_on(task)
             write(
@@ -135,6 +145,10 @@ class StoreDesk:
                 model=task.model,
             )
         return tasks
+
+    async def leased(self, holding: Collection[str]) -> list[Task]:
+        """What the worker was given and does not know of."""
+        return [task for task in await self._store.leased_to(self._worker) if task.id not in holding]
 
     async def next_due(self, wish: Wish) -> int | None:
         """When the earliest task that waits for its time may run."""

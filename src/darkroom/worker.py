@@ -116,7 +116,7 @@ class Worker:
 
     async def _claim(self, wish: Wish) -> list[Task]:
         try:
-            return await self._desk.claim(wish)
+            return await self._desk.claim(wish, {attempt.task.id for attempt in self._attempts})
         except Exception as error:  # noqa: BLE001 - the worker must outlive everything, or no task is run any more
             write_failure("claim", error)
             await asyncio.sleep(REWRITE)

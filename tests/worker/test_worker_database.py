@@ -159,6 +159,37 @@ async def test_a_result_survives_that_the_confirmation_of_its_commit_is_lost(tmp
         assert await shop.stored() == [f"tasks/{task.id}/1/0", f"tasks/{task.id}/1/0.thumbnail"]
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_tasks_of_a_claim_whose_confirmation_is_lost_are_run_at_once(tmp_path: Path) -> None:
+    """And not when their leases have ended; what the worker runs already is not begun again."""
+    made: list[Unconfirmed] = []
+    lost: list[Task] = []
+    held = Held()
+
+    def unconfirmed(database: Database) -> Database:
+        made.append(Unconfirmed(database))
+        return made[0]
+
+    def lose(result: Any) -> bool:
+        if isinstance(result, list) and result and isinstance(result[0], Task) and not lost:
+            lost.extend(result)
+            return True
+        return False
+
+    async with Workshop(tmp_path, Played(held.play), database=unconfirmed) as shop, shop.working(slots=3):
+        first = await shop.submit("played")
+        await held.begun.get()
+        made[0].lose = lose
+        second = await shop.submit("played")
+        await held.begun.get()
+        assert [task.id for task in lost] == [second.id]
+        held.go_on.set()
+        for task in (first, second):
+            done = await shop.final(task)
+            assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
+        assert held.begun.empty()
+
+
 async def test_a_submit_that_was_stored_without_a_confirmation_keeps_its_input(tmp_path: Path) -> None:
     made: list[Unconfirmed] = []
 

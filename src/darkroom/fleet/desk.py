@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..core.errors import TaskError
 from ..core.task import Task
@@ -37,7 +37,6 @@ class RemoteDesk:
         self._files = files
         self._worker = worker
         self._due: int | None = None
-        self._held: dict[str, Task] = {}
         self._unsure = False  # whether the answer to the last claim was lost
         self._renewals: list[tuple[Renewal, asyncio.Future[str]]] = []
         self._sending: asyncio.Task[None] | None = None
@@ -50,15 +49,14 @@ class RemoteDesk:
         self.heartbeat = min(HEARTBEAT, welcome.lease / 3000)
         return welcome.now
 
-    async def claim(self, wish: Wish) -> list[Task]:
+    async def claim(self, wish: Wish, holding: Collection[str] = ()) -> list[Task]:
         """Lease tasks. After a lost answer, what it told of comes again."""
-        claim = Claim(self._worker.name, wish, self._unsure, tuple(self._held) if self._unsure else ())
+        claim = Claim(self._worker.name, wish, self._unsure, tuple(holding) if self._unsure else ())
         self._unsure = True
         with self._noting():
             claimed = await self._link.ask("/claim", claim, Claimed)
         self._unsure, self._due = False, claimed.due
         for task in claimed.tasks:
-            self._held[task.id] = task
             self._files.learn(task)
         return claimed.tasks
 
@@ -94,7 +92,6 @@ class RemoteDesk:
         """Hand in how an attempt ended."""
         with self._noting():
             done = (await self._link.ask("/finish", Ended.of(task, outcome, again=again), Done)).done
-        self._held.pop(task.id, None)
         self._files.forget(task)
         return done
 

@@ -25,7 +25,7 @@ from ..core.access import Scope
 from ..core.commands import Content
 from ..core.errors import Code, TaskError
 from ..core.task import File, State, Task
-from ..desk import Desk
+from ..desk import StoreDesk
 from ..fleet.messages import (
     PREFIX,
     PROTOCOL,
@@ -79,7 +79,7 @@ class Fleet:
     objects: Objects
     hub: Hub
     callers: Callers
-    desk: Callable[[str], Desk]
+    desk: Callable[[str], StoreDesk]
     clock: Clock
 
     def routes(self) -> list[BaseRoute]:
@@ -145,10 +145,8 @@ class Fleet:
         claim = heard(await whole(request), Claim)
         if not 1 <= claim.wish.room <= MOST_TASKS:
             raise TaskError(Code.INVALID_INPUT, f"A worker may want 1 to {MOST_TASKS} tasks at once.", param="room")
-        desk, tasks = self.desk(claim.worker), []
-        if claim.again:  # what an answer told that never arrived
-            known = set(claim.holding)
-            tasks = [task for task in await self.store.leased_to(claim.worker) if task.id not in known]
+        desk = self.desk(claim.worker)
+        tasks = await desk.leased(set(claim.holding)) if claim.again else []  # what an answer told that never arrived
         if len(tasks) < claim.wish.room:
             tasks += await desk.claim(replace(claim.wish, room=claim.wish.room - len(tasks)))
         due = await desk.next_due(claim.wish) if len(tasks) < claim.wish.room else None
